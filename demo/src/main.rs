@@ -1,0 +1,3 @@
+//! The demo's consumer, load generator and checker.
+
+fn main() {}

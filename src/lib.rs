@@ -1,0 +1,1 @@
+//! Sluice: one `IngestionPipeline` becomes Kafka topics, connectors and an autoscaler.
