@@ -3,7 +3,9 @@
 //! only conclude not to act, and then it says why. Steps are absolute, so that a stale view or a
 //! second run does no harm.
 
+pub mod claims;
 pub mod names;
+pub mod topics;
 
 use std::time::Duration;
 
