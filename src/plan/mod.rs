@@ -3,6 +3,7 @@
 //! only conclude not to act, and then it says why. Steps are absolute, so that a stale view or a
 //! second run does no harm.
 
+pub mod connectors;
 pub mod names;
 
 use std::time::Duration;
