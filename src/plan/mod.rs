@@ -4,6 +4,7 @@
 //! second run does no harm.
 
 pub mod claims;
+pub mod connectors;
 pub mod names;
 pub mod topics;
 
