@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod connectors;
 pub mod names;
+pub mod scaling;
 pub mod topics;
 
 use std::time::Duration;
