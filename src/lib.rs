@@ -4,6 +4,7 @@
 //! `plan` is pure, total and synchronous; time is an argument and the unknown is a value.
 
 pub mod api;
+pub mod apply;
 pub mod class;
 #[expect(
     clippy::disallowed_methods,
@@ -11,4 +12,6 @@ pub mod class;
     reason = "an adapter: it holds clients and measures deadlines"
 )]
 pub mod kafka;
+pub mod observe;
 pub mod plan;
+pub mod telemetry;
