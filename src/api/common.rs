@@ -252,6 +252,8 @@ reasons! {
     LeftBehind,
     /// The Kubernetes API refused or failed a write.
     ApplyFailed,
+    /// The Kubernetes API refused or failed a read.
+    KubernetesFailed,
 }
 
 #[cfg(test)]

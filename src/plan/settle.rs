@@ -110,7 +110,10 @@ fn measured(connector: &mut ConnectorStatus, scaling: &ScalingPlan) {
     connector.replicas = scaling.replicas.or(connector.replicas);
     connector.ready_replicas = scaling.ready.or(connector.ready_replicas);
     if let Some(decided) = &scaling.decided {
-        connector.desired_replicas = Some(decided.to);
+        // A count that is held is not what is wanted: while suspended the one before is remembered.
+        if decided.acts {
+            connector.desired_replicas = Some(decided.to);
+        }
         connector.scaling_reason = Some(decided.reason.as_str().to_owned());
         connector.decisions.clone_from(&decided.decisions);
         connector.memory = Some(decided.memory.clone());
