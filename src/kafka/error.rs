@@ -18,9 +18,10 @@ pub enum Error {
         /// Why, as far as the client knows; one of a few fixed texts.
         reason: &'static str,
     },
-    /// Kafka was reached but did not answer this call until the deadline.
-    #[error("Kafka did not answer {call} in time")]
-    TimedOut {
+    /// Kafka can be reached but did not answer this call, or the broker that leads this partition
+    /// did not.
+    #[error("Kafka did not answer {call}")]
+    Unanswered {
         /// The protocol's name of the call.
         call: &'static str,
     },
@@ -120,7 +121,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => Class::Down,
+            Self::Unreachable { .. } | Self::Unanswered { .. } => Class::Down,
             Self::Denied { .. } => Class::Denied,
             Self::UnknownTopic | Self::TooManyClients { .. } => Class::Waiting,
             Self::Refused { code, .. } => refusal(code),
@@ -138,12 +139,15 @@ impl Error {
     /// One failed part of a batch whose call as a whole was answered.
     pub(super) fn part(call: &'static str, failure: Failure) -> Self {
         let code = spelling(failure.code);
-        let message = failure.text.filter(|text| !text.is_empty());
-        let message = message.map(|text| text.trim_start_matches("Broker: ").to_owned());
+        let message = failure
+            .text
+            .as_deref()
+            .map(words)
+            .filter(|text| !text.is_empty());
         if code == "UNKNOWN_TOPIC_OR_PARTITION" || code == "_UNKNOWN_PARTITION" {
             Self::UnknownTopic
         } else if code == "_TIMED_OUT" {
-            Self::TimedOut { call }
+            Self::Unanswered { call }
         } else if is_denial(&code) {
             Self::Denied {
                 call,
@@ -209,6 +213,11 @@ fn refusal(code: &str) -> Class {
     } else {
         Class::Bug
     }
+}
+
+/// What the broker said, without what librdkafka puts before its own rendering of a code.
+fn words(text: &str) -> String {
+    text.rsplit("Broker: ").next().unwrap_or(text).to_owned()
 }
 
 fn is_denial(code: &str) -> bool {
@@ -279,7 +288,7 @@ mod tests {
         let late = || failure(Code::RD_KAFKA_RESP_ERR__TIMED_OUT, "Failed while waiting");
         assert_eq!(
             Error::whole("kafka:9092", "ListOffsets", late(), None),
-            Error::TimedOut {
+            Error::Unanswered {
                 call: "ListOffsets"
             }
         );

@@ -12,7 +12,7 @@ use rdkafka_sys::rd_kafka_ResourceType_t as Resource;
 use rdkafka_sys::rd_kafka_consumer_group_state_t as State;
 use rdkafka_sys::rd_kafka_resp_err_t as Code;
 
-use super::admin_ffi::{Entry, GroupInfo, Outcome, TopicInfo};
+use super::admin_ffi::{Call, Entry, Failure, GroupInfo, NO_OFFSET, Outcome, TopicInfo};
 use super::{Client, Error};
 
 /// A partition of a topic, by the topic's name and the partition's number.
@@ -94,9 +94,8 @@ pub enum Isolation {
 pub struct Group {
     /// The group's state.
     pub state: GroupState,
-    /// How many consumers are in it; `None` when Kafka does not say, which is so for groups of
-    /// the new protocol (KIP-848) as long as librdkafka cannot describe them.
-    pub members: Option<usize>,
+    /// How many consumers are in it.
+    pub members: usize,
 }
 
 /// The states of a consumer group, of both protocols, in Kafka's words.
@@ -123,7 +122,7 @@ pub enum GroupState {
 /// When the cluster cannot be described; broker settings that cannot be read are `None`.
 pub async fn cluster(client: &Client) -> Result<Cluster, Error> {
     const CALL: &str = "DescribeCluster";
-    let seen = client.call(CALL, |call| call.describe_cluster()).await?;
+    let seen = client.call(CALL, Call::describe_cluster).await?;
     let id = seen.id.ok_or(Error::Incomplete { call: CALL })?;
     let settings = match seen.brokers.first() {
         Some(broker) => broker_settings(client, *broker).await,
@@ -172,14 +171,14 @@ pub async fn topics(client: &Client, names: &[String]) -> Result<ByTopic<Option<
         .call(CALL, move |call| call.describe_topics(&names))
         .await?;
     let of = |(name, outcome): (String, Outcome<TopicInfo>)| match by_part(CALL, outcome) {
-        Ok(info) => (name, Ok(Some(topic(info)))),
+        Ok(info) => (name, Ok(Some(topic(&info)))),
         Err(Error::UnknownTopic) => (name, Ok(None)),
         Err(error) => (name, Err(error)),
     };
     Ok(seen.into_iter().map(of).collect())
 }
 
-fn topic(info: TopicInfo) -> Topic {
+fn topic(info: &TopicInfo) -> Topic {
     let first = info.partitions.first().map(|partition| partition.replicas);
     let same = first.filter(|&count| info.partitions.iter().all(|other| other.replicas == count));
     let lacking = info
@@ -256,14 +255,14 @@ pub async fn committed(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let group = group.to_owned();
+    let asked = group.to_owned();
     let list = partition_list(
         partitions
             .iter()
             .map(|partition| (partition, Offset::Invalid)),
     )?;
     let seen = client
-        .call(CALL, move |call| call.committed(&group, &list))
+        .call_for_group(CALL, group, move |call| call.committed(&asked, &list))
         .await?;
     let of = |(partition, outcome): (Partition, Outcome<i64>)| {
         (
@@ -335,9 +334,23 @@ async fn list_offsets(
     };
     client
         .call(LIST_OFFSETS, move |call| {
-            call.list_offsets(&list, isolation)
+            answered(call.list_offsets(&list, isolation)?)
         })
         .await
+}
+
+/// Turns the offsets that never came into failures, of the whole call when no broker answered.
+fn answered(mut listed: Listed) -> Outcome<Listed> {
+    for (_, outcome) in &mut listed {
+        if *outcome == Ok(NO_OFFSET) {
+            *outcome = Err(Failure::unanswered());
+        }
+    }
+    let silence = Err(Failure::unanswered());
+    if listed.iter().all(|(_, outcome)| *outcome == silence) {
+        return Err(Failure::unanswered());
+    }
+    Ok(listed)
 }
 
 impl OffsetSpec {
@@ -408,34 +421,24 @@ fn by_partition(listed: Listed) -> ByPartition<i64> {
         .collect()
 }
 
-/// A group's state and members. One call, or two when the group is not one of the classic
-/// protocol: those of the new one are only found in the list of all groups.
+/// A group's state and members, of either protocol. One call, once its coordinator is known; a
+/// second one for a group that is not of the new protocol (KIP-848).
 ///
 /// # Errors
 /// When the group cannot be described.
 pub async fn group(client: &Client, group: &str) -> Result<Group, Error> {
+    const NONE: Group = Group {
+        state: GroupState::Dead,
+        members: 0,
+    };
     let name = group.to_owned();
     let described = client
         .call("DescribeGroups", move |call| call.describe_group(&name))
         .await;
-    let classic = match described {
-        Err(Error::Refused { code, .. }) if code == "GROUP_ID_NOT_FOUND" => None,
-        other => Some(self::state(&other?)).filter(|group| group.state != GroupState::Dead),
-    };
-    if let Some(classic) = classic {
-        return Ok(classic);
+    match described {
+        Err(Error::Refused { code, .. }) if code == "GROUP_ID_NOT_FOUND" => Ok(NONE),
+        other => other.map(|info| state(&info)),
     }
-    let name = group.to_owned();
-    let found = client
-        .call("ListGroups", move |call| call.find_group(&name))
-        .await?;
-    Ok(found.map_or(
-        Group {
-            state: GroupState::Dead,
-            members: Some(0),
-        },
-        |info| state(&info),
-    ))
 }
 
 fn state(info: &GroupInfo) -> Group {

@@ -1,3 +1,6 @@
 //! Every integration test, linked once.
 
-fn main() {}
+mod kafka_faults;
+mod kafka_read;
+mod kafka_write;
+mod support;
