@@ -192,7 +192,7 @@ impl Handle {
             Err(failure) => Err(Error::whole(
                 &self.config.bootstrap_servers,
                 name,
-                failure,
+                &failure,
                 link.broken,
             )),
         }

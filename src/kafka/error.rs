@@ -137,7 +137,7 @@ impl Error {
     }
 
     /// One failed part of a batch whose call as a whole was answered.
-    pub(super) fn part(call: &'static str, failure: Failure) -> Self {
+    pub(super) fn part(call: &'static str, failure: &Failure) -> Self {
         let code = spelling(failure.code);
         let message = failure
             .text
@@ -167,7 +167,7 @@ impl Error {
     pub(super) fn whole(
         servers: &str,
         call: &'static str,
-        failure: Failure,
+        failure: &Failure,
         link: Option<i32>,
     ) -> Self {
         let cause = if failure.is(Code::RD_KAFKA_RESP_ERR__TIMED_OUT) {
@@ -260,7 +260,7 @@ mod tests {
     fn keeps_the_brokers_words_and_kafkas_spelling() {
         let error = Error::part(
             "CreateTopics",
-            failure(
+            &failure(
                 Code::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR,
                 "only 1 broker",
             ),
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(error.class(), Class::Invalid);
         let error = Error::part(
             "CreateTopics",
-            failure(
+            &failure(
                 Code::RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
                 "Broker: Invalid topic",
             ),
@@ -287,13 +287,13 @@ mod tests {
     fn a_silent_kafka_is_told_from_an_unreachable_one() {
         let late = || failure(Code::RD_KAFKA_RESP_ERR__TIMED_OUT, "Failed while waiting");
         assert_eq!(
-            Error::whole("kafka:9092", "ListOffsets", late(), None),
+            Error::whole("kafka:9092", "ListOffsets", &late(), None),
             Error::Unanswered {
                 call: "ListOffsets"
             }
         );
         let resolve = Code::RD_KAFKA_RESP_ERR__RESOLVE as i32;
-        let error = Error::whole("kafka:9092", "ListOffsets", late(), Some(resolve));
+        let error = Error::whole("kafka:9092", "ListOffsets", &late(), Some(resolve));
         assert_eq!(
             error.to_string(),
             "Kafka at kafka:9092 cannot be reached: the host name cannot be resolved"
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn classes_follow_the_code() {
-        let class = |code| Error::part("X", failure(code, "")).class();
+        let class = |code| Error::part("X", &failure(code, "")).class();
         assert_eq!(
             class(Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED),
             Class::Denied
@@ -328,7 +328,7 @@ mod tests {
     fn a_code_newer_than_the_library_is_no_harm() {
         let error = Error::part(
             "X",
-            Failure {
+            &Failure {
                 code: 120,
                 text: None,
             },

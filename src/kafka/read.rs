@@ -2,17 +2,18 @@
 //! asks for everything about one question in one call, and keeps what failed beside what did not:
 //! a topic that cannot be read is its own error and spoils no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod offsets;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::join_all;
 use rdkafka::{Offset, TopicPartitionList};
-use rdkafka_sys::rd_kafka_IsolationLevel_t as Level;
 use rdkafka_sys::rd_kafka_ResourceType_t as Resource;
 use rdkafka_sys::rd_kafka_consumer_group_state_t as State;
-use rdkafka_sys::rd_kafka_resp_err_t as Code;
 
-use super::admin_ffi::{Call, Entry, Failure, GroupInfo, NO_OFFSET, Outcome, TopicInfo};
+pub use offsets::{Isolation, OffsetSpec, offsets, offsets_each};
+
+use super::admin_ffi::{Call, Entry, GroupInfo, Outcome, TopicInfo};
 use super::{Client, Error};
 
 /// A partition of a topic, by the topic's name and the partition's number.
@@ -66,27 +67,6 @@ pub struct ConfigEntry {
     pub read_only: bool,
     /// Its value is secret and not told.
     pub sensitive: bool,
-}
-
-/// Which offset of a partition to look up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OffsetSpec {
-    /// The log's start: the first offset that can still be read.
-    Earliest,
-    /// The log's end: the offset that the next record gets.
-    Latest,
-    /// The first record of this time or later, in milliseconds since 1970 (not negative). A
-    /// partition without such a record answers -1.
-    Timestamp(i64),
-}
-
-/// Which records count for [`OffsetSpec::Latest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// All: the end is the high watermark.
-    ReadUncommitted,
-    /// Those before the first open transaction: the end is the last stable offset.
-    ReadCommitted,
 }
 
 /// A consumer group's members and what they are doing.
@@ -273,154 +253,6 @@ pub async fn committed(
     Ok(seen.into_iter().map(of).collect())
 }
 
-/// One offset of each of these partitions. One call to each broker that leads some of them.
-///
-/// # Errors
-/// When the call as a whole fails.
-pub async fn offsets(
-    client: &Client,
-    partitions: &[Partition],
-    at: OffsetSpec,
-    isolation: Isolation,
-) -> Result<ByPartition<i64>, Error> {
-    let each = partitions
-        .iter()
-        .map(|partition| (partition.clone(), at))
-        .collect::<Vec<_>>();
-    offsets_each(client, &each, isolation).await
-}
-
-/// As [`offsets`], with a question of its own for each partition (no partition twice).
-///
-/// # Errors
-/// When the call as a whole fails.
-pub async fn offsets_each(
-    client: &Client,
-    partitions: &[(Partition, OffsetSpec)],
-    isolation: Isolation,
-) -> Result<ByPartition<i64>, Error> {
-    if partitions.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let first = list_offsets(client, partitions, isolation).await;
-    let stale = outdated_topics(partitions, &first);
-    if stale.is_empty() {
-        return Ok(by_partition(first?));
-    }
-    join_all(stale.into_iter().map(|topic| client.refresh(topic))).await;
-    match list_offsets(client, partitions, isolation).await {
-        Err(error) if is_leaderless(&error) => leaderless(client, partitions).await,
-        second => Ok(by_partition(second?)),
-    }
-}
-
-const LIST_OFFSETS: &str = "ListOffsets";
-
-type Listed = Vec<(Partition, Outcome<i64>)>;
-
-async fn list_offsets(
-    client: &Client,
-    partitions: &[(Partition, OffsetSpec)],
-    isolation: Isolation,
-) -> Result<Listed, Error> {
-    let list = partition_list(
-        partitions
-            .iter()
-            .map(|(partition, at)| (partition, at.native())),
-    )?;
-    let isolation = match isolation {
-        Isolation::ReadUncommitted => Level::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
-        Isolation::ReadCommitted => Level::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
-    };
-    client
-        .call(LIST_OFFSETS, move |call| {
-            answered(call.list_offsets(&list, isolation)?)
-        })
-        .await
-}
-
-/// Turns the offsets that never came into failures, of the whole call when no broker answered.
-fn answered(mut listed: Listed) -> Outcome<Listed> {
-    for (_, outcome) in &mut listed {
-        if *outcome == Ok(NO_OFFSET) {
-            *outcome = Err(Failure::unanswered());
-        }
-    }
-    let silence = Err(Failure::unanswered());
-    if listed.iter().all(|(_, outcome)| *outcome == silence) {
-        return Err(Failure::unanswered());
-    }
-    Ok(listed)
-}
-
-impl OffsetSpec {
-    fn native(self) -> Offset {
-        match self {
-            Self::Earliest => Offset::Beginning,
-            Self::Latest => Offset::End,
-            Self::Timestamp(millis) => Offset::Offset(millis.max(0)),
-        }
-    }
-}
-
-/// Topics of which librdkafka's own picture is too old to answer: it takes partitions that were
-/// added since for missing, and fails the call when it knows no leader at all.
-fn outdated_topics(
-    partitions: &[(Partition, OffsetSpec)],
-    listed: &Result<Listed, Error>,
-) -> BTreeSet<String> {
-    match listed {
-        Err(error) if is_leaderless(error) => partitions
-            .iter()
-            .map(|((topic, _), _)| topic.clone())
-            .collect(),
-        Err(_) => BTreeSet::new(),
-        Ok(listed) => {
-            let unknown = Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-            let missing = listed
-                .iter()
-                .filter(|(_, found)| found.as_ref().is_err_and(|failure| failure.is(unknown)));
-            missing.map(|((topic, _), _)| topic.clone()).collect()
-        }
-    }
-}
-
-fn is_leaderless(error: &Error) -> bool {
-    matches!(error, Error::Refused { code, .. } if code == "_NOENT")
-}
-
-/// Says for each partition why it has no leader: it is not there, or it is down.
-async fn leaderless(
-    client: &Client,
-    partitions: &[(Partition, OffsetSpec)],
-) -> Result<ByPartition<i64>, Error> {
-    let names = partitions
-        .iter()
-        .map(|((topic, _), _)| topic.clone())
-        .collect::<BTreeSet<_>>();
-    let topics = topics(client, &names.into_iter().collect::<Vec<_>>()).await?;
-    let why = |(topic, number): &Partition| match topics.get(topic) {
-        Some(Err(error)) => error.clone(),
-        Some(Ok(Some(topic))) if *number < topic.partitions => Error::Refused {
-            call: LIST_OFFSETS,
-            code: "LEADER_NOT_AVAILABLE".to_owned(),
-            message: None,
-        },
-        _ => Error::UnknownTopic,
-    };
-    Ok(partitions
-        .iter()
-        .map(|(partition, _)| (partition.clone(), Err(why(partition))))
-        .collect())
-}
-
-fn by_partition(listed: Listed) -> ByPartition<i64> {
-    listed
-        .into_iter()
-        .map(|(partition, outcome)| (partition, by_part(LIST_OFFSETS, outcome)))
-        .collect()
-}
-
 /// A group's state and members, of either protocol. One call, once its coordinator is known; a
 /// second one for a group that is not of the new protocol (KIP-848).
 ///
@@ -473,5 +305,5 @@ fn partition_list<'a>(
 }
 
 fn by_part<T>(call: &'static str, outcome: Outcome<T>) -> Result<T, Error> {
-    outcome.map_err(|failure| Error::part(call, failure))
+    outcome.map_err(|failure| Error::part(call, &failure))
 }

@@ -128,7 +128,10 @@ async fn batch<T: Send + 'static>(
     }
     let outcomes = client.call(name, move |call| send(call, &orders)).await?;
     let of = |(topic, outcome): (String, Outcome<()>)| {
-        (topic, outcome.map_err(|failure| Error::part(name, failure)))
+        (
+            topic,
+            outcome.map_err(|failure| Error::part(name, &failure)),
+        )
     };
     Ok(outcomes.into_iter().map(of).collect())
 }

@@ -111,19 +111,28 @@ async fn a_sample_is_two_requests_and_a_hung_network_ends_at_the_deadline() {
         .map(|number| ("faults-sample".to_owned(), number))
         .collect::<Vec<_>>();
     let at = (OffsetSpec::Latest, Isolation::ReadCommitted);
-    for _ in 0..3 {
-        proxy.take_counts();
-        eventually("a group's coordinator", async || {
-            read::committed(&client, "faults-group", &asked).await.ok()
-        })
-        .await;
+    let sample = async || {
+        let committed = read::committed(&client, "faults-group", &asked).await;
         read::offsets(&client, &asked, at.0, at.1).await.unwrap();
+        committed.ok()
+    };
+    let two = |times| {
+        [
+            (api_key::LIST_OFFSETS, times),
+            (api_key::OFFSET_FETCH, times),
+        ]
+        .into()
+    };
+    eventually("leaders and coordinator are known", async || {
+        proxy.take_counts();
+        sample().await?;
+        (proxy.take_counts() == two(1)).then_some(())
+    })
+    .await;
+    for _ in 0..5 {
+        sample().await.unwrap();
     }
-    let counts = proxy.take_counts();
-    assert_eq!(
-        counts,
-        [(api_key::LIST_OFFSETS, 1), (api_key::OFFSET_FETCH, 1)].into()
-    );
+    assert_eq!(proxy.take_counts(), two(5));
     proxy.hold();
     let client = client.with_deadline(Duration::from_secs(2));
     let start = Instant::now();

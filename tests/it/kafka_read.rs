@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rdkafka::producer::Producer;
+
 use sluice::class::Class;
 use sluice::kafka::read::{self, GroupState, Isolation, OffsetSpec, Partition};
 use sluice::kafka::{Client, Error, write};
@@ -133,6 +135,12 @@ async fn commits_are_some_or_none_by_partition() {
     let seen = committed(&client, "read-commits", &asked).await;
     assert_eq!(seen, [Some(7), None, Some(0)], "zero is a commit");
     assert_eq!(committed(&client, "read-nobody", &asked).await, [None; 3]);
+    let nobody = read::group(&client, "read-nobody").await.unwrap();
+    assert_eq!(
+        (nobody.state, nobody.members),
+        (GroupState::Dead, 0),
+        "asking joins nothing"
+    );
     let missing = partitions("read-commits-missing", 1);
     assert_eq!(committed(&client, "read-commits", &missing).await, [None]);
 }
@@ -175,6 +183,27 @@ async fn offsets_are_found_by_time_and_by_a_question_for_each_partition() {
         .await
         .unwrap();
     assert_eq!((&seen[&asked[0]], &seen[&asked[1]]), (&Ok(2), &Ok(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_stops_at_an_open_transaction_unless_all_records_count() {
+    let broker = kafka::shared();
+    let client = broker.client().await;
+    broker.create_topic("read-transaction", 1).await;
+    broker.produce("read-transaction", 0, 4);
+    let open = broker.open_transaction("read-transaction", 0, 3);
+    let asked = partitions("read-transaction", 1);
+    let at = (OffsetSpec::Latest, Isolation::ReadUncommitted);
+    assert_eq!(ends(&client, &asked).await, [Ok(4)]);
+    assert_eq!(
+        read::offsets(&client, &asked, at.0, at.1).await.unwrap()[&asked[0]],
+        Ok(7)
+    );
+    open.commit_transaction(Duration::from_secs(30)).unwrap();
+    eventually("the transaction's end, with its marker", async || {
+        (ends(&client, &asked).await == [Ok(8)]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 //! Every integration test, linked once.
+#![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
 
 mod kafka_faults;
 mod kafka_read;

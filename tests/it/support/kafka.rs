@@ -1,11 +1,10 @@
-//! Real Kafka brokers on loopback, one process each, in KRaft mode. Most tests share one broker and
-//! keep apart by topic names; those that need other settings or stop it have one of their own. No
-//! broker outlives the test process, however that ends.
+//! Real Kafka brokers on loopback, one process each. Most tests share one broker and keep apart by
+//! topic names; those that need other settings or stop it have one of their own. No broker outlives
+//! the test process, however that ends.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::panic,
-    clippy::unwrap_used,
     reason = "a fixture: it uses clients and the clock directly, and a failure ends the test"
 )]
 
@@ -255,25 +254,37 @@ impl Broker {
 
     /// Writes this many small records to a partition.
     pub fn produce(&self, topic: &str, partition: i32, count: usize) {
-        self.send(topic, partition, std::iter::repeat_n(None, count));
+        send(
+            &self.producer(),
+            topic,
+            partition,
+            std::iter::repeat_n(None, count),
+        );
     }
 
     /// Writes one record for each of these times, in milliseconds since 1970.
     pub fn produce_at(&self, topic: &str, partition: i32, times: &[i64]) {
-        self.send(topic, partition, times.iter().copied().map(Some));
+        send(
+            &self.producer(),
+            topic,
+            partition,
+            times.iter().copied().map(Some),
+        );
     }
 
-    fn send(&self, topic: &str, partition: i32, times: impl Iterator<Item = Option<i64>>) {
-        let producer = self.producer();
-        for (number, time) in times.enumerate() {
-            let value = number.to_string();
-            let mut record = BaseRecord::<str, str>::to(topic)
-                .partition(partition)
-                .payload(&value);
-            record.timestamp = time;
-            producer.send(record).map_err(|(error, _)| error).unwrap();
-        }
-        producer.flush(Duration::from_secs(30)).unwrap();
+    /// Writes records in a transaction that is left open; the caller ends it.
+    pub fn open_transaction(&self, topic: &str, partition: i32, count: usize) -> BaseProducer {
+        let mut config = self.config();
+        let producer: BaseProducer = config.set("transactional.id", topic).create().unwrap();
+        producer.init_transactions(Duration::from_secs(30)).unwrap();
+        producer.begin_transaction().unwrap();
+        send(
+            &producer,
+            topic,
+            partition,
+            std::iter::repeat_n(None, count),
+        );
+        producer
     }
 
     /// Commits offsets of `(topic, partition, offset)` for a group without members.
@@ -333,6 +344,23 @@ pub fn free_port() -> u16 {
         .local_addr()
         .unwrap()
         .port()
+}
+
+fn send(
+    producer: &BaseProducer,
+    topic: &str,
+    partition: i32,
+    times: impl Iterator<Item = Option<i64>>,
+) {
+    for (number, time) in times.enumerate() {
+        let value = number.to_string();
+        let mut record = BaseRecord::<str, str>::to(topic)
+            .partition(partition)
+            .payload(&value);
+        record.timestamp = time;
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(Duration::from_secs(30)).unwrap();
 }
 
 fn class_path() -> String {

@@ -1,6 +1,5 @@
 //! A TCP proxy in front of a broker that counts the requests on the wire by their kind, and can
 //! stop passing bytes on while it keeps connections open, as a hung network does.
-#![expect(clippy::unwrap_used, reason = "a fixture: a failure ends the test")]
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
