@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod class;
+pub mod connect;
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
