@@ -6,6 +6,7 @@
 pub mod api;
 pub mod apply;
 pub mod class;
+pub mod connect;
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
