@@ -14,8 +14,8 @@ use crate::{
         read::{self, ByPartition, Isolation, OffsetSpec, Partition},
     },
     plan::{
-        Known,
-        scaling::{GroupState, PartitionSample},
+        Unknown,
+        scaling::{GroupState, Observation, PartitionSample, UnreadRecord},
     },
 };
 
@@ -39,15 +39,6 @@ pub struct GroupQuestion<'a> {
     pub changing: bool,
 }
 
-/// One sample.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupSample {
-    /// Every partition, in the order asked for.
-    pub partitions: Vec<PartitionSample>,
-    /// What the group is doing.
-    pub group: GroupState,
-}
-
 /// What one connector's samples share: values that need not be read each time. Bounded by the
 /// number of partitions.
 #[derive(Clone, Debug, Default)]
@@ -68,12 +59,16 @@ pub struct Arrival {
 }
 
 impl Sampler {
-    /// Takes one sample.
+    /// Takes one sample: puts every partition and the group's state into `observation`.
+    ///
+    /// # Errors
+    /// Why nothing could be read.
     pub async fn sample(
         &mut self,
         client: &Client,
         question: GroupQuestion<'_>,
-    ) -> Known<GroupSample> {
+        observation: &mut Observation,
+    ) -> Result<(), Unknown> {
         let GroupQuestion { group, partitions, now, .. } = question;
         let asks_group = self.asks_group(question);
         let (committed, ends, state) = tokio::join!(
@@ -81,10 +76,8 @@ impl Sampler {
             read::offsets(client, partitions, OffsetSpec::Latest, Isolation::ReadCommitted),
             OptionFuture::from(asks_group.then(|| read::group(client, group)))
         );
-        let (committed, ends) = match (committed, ends) {
-            (Ok(committed), Ok(ends)) => (committed, ends),
-            (Err(error), _) | (_, Err(error)) => return Known::Unknown(unknown_kafka(&error)),
-        };
+        let committed = committed.map_err(|error| unknown_kafka(&error))?;
+        let ends = ends.map_err(|error| unknown_kafka(&error))?;
         if let Some(Ok(state)) = state {
             self.group = Some((now, group_state(state.state)));
         }
@@ -92,10 +85,21 @@ impl Sampler {
             self.read_starts(client, partitions, now).await;
         }
         let sample = |partition: &Partition| self.partition(partition, &committed, &ends);
-        Known::Value(GroupSample {
-            partitions: partitions.iter().map(sample).collect(),
-            group: self.group.map_or(GroupState::Unknown, |(_, state)| state),
-        })
+        observation.partitions = partitions.iter().map(sample).collect();
+        observation.group = self.group.map_or(GroupState::Unknown, |(_, state)| state);
+        self.set_arrivals(observation);
+        Ok(())
+    }
+
+    /// Puts the arrivals that were searched for into an observation.
+    pub fn set_arrivals(&self, observation: &mut Observation) {
+        for sample in &mut observation.partitions {
+            let partition = (sample.topic.clone(), sample.partition);
+            let position = sample.committed.or(sample.start);
+            let arrival = self.arrivals.get(&partition).filter(|(at, _)| Some(*at) == position);
+            sample.unread_since = arrival.map(|(_, arrival)| arrival.at);
+            sample.unread_since_or_earlier = arrival.is_some_and(|(_, arrival)| arrival.lower_bound);
+        }
     }
 
     fn asks_group(&self, question: GroupQuestion<'_>) -> bool {
@@ -141,16 +145,14 @@ impl Sampler {
         let error = [commit.and_then(error_of), end.and_then(error_of)].into_iter().flatten().next();
         let missing = (commit.is_none() || end.is_none()).then(|| "no answer".to_owned());
         let commit = commit.and_then(|c| c.as_ref().ok().copied().flatten());
-        let arrival = self.arrivals.get(partition).filter(|(offset, _)| Some(*offset) == commit);
         PartitionSample {
             topic: partition.0.clone(),
             partition: partition.1,
             start: self.starts.get(partition).copied(),
             committed: commit,
-            end: end.and_then(|e| e.as_ref().ok().copied()).unwrap_or_default(),
-            unread_since: arrival.map(|(_, arrival)| arrival.at),
-            unread_since_is_lower_bound: arrival.is_some_and(|(_, arrival)| arrival.lower_bound),
+            end: end.and_then(|end| end.as_ref().ok().copied()),
             error: error.or(missing),
+            ..PartitionSample::default()
         }
     }
 
@@ -159,16 +161,12 @@ impl Sampler {
     pub async fn search_arrivals(
         &mut self,
         client: &Client,
-        wanted: &[(Partition, i64)],
+        wanted: &[UnreadRecord],
         now: Timestamp,
     ) {
-        let known = |(partition, offset): &&(Partition, i64)| {
-            self.arrivals.get(partition).is_some_and(|(at, _)| at == offset)
-        };
         let mut open: BTreeMap<Partition, Search> = wanted
             .iter()
-            .filter(|wanted| !known(wanted))
-            .map(|(partition, offset)| (partition.clone(), Search::new(*offset, now)))
+            .map(|record| ((record.topic.clone(), record.partition), Search::new(record.offset, now)))
             .collect();
         for _ in 0..SEARCH_STEPS {
             if open.is_empty() || !step(client, &mut open).await {
@@ -177,7 +175,6 @@ impl Sampler {
         }
         let found = open.into_iter().map(|(p, search)| (p, (search.offset, search.arrival())));
         self.arrivals.extend(found);
-        self.arrivals.retain(|partition, _| wanted.iter().any(|(p, _)| p == partition));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         Known, Unknown, names,
         pipeline::Subject,
         rescale::{CountsSeen, SampleSeen},
-        scaling::{self, Scaler},
+        scaling::{self, GroupState, Observation, Scaler},
     },
 };
 
@@ -41,28 +41,38 @@ pub async fn sample(
     now: Timestamp,
 ) -> SampleSeen {
     let counts = counts(sources, subject, connector).await;
-    let changing = matches!(&counts, Known::Value(Some(c)) if c.ready != c.replicas);
-    let client = match (kafka, &between.partitions) {
-        (Known::Value(client), Ok(_)) => client,
-        (Known::Unknown(unknown), _) => {
-            return SampleSeen { counts, group: Known::Unknown(unknown.clone()) };
-        }
-        (_, Err(unknown)) => return SampleSeen { counts, group: Known::Unknown(unknown.clone()) },
-    };
-    let partitions = between.partitions.unwrap_or_default();
+    let mut observation = observation(&counts, now);
     let group = subject.group(connector).unwrap_or_default();
-    let question = GroupQuestion { group: &group, partitions: &partitions, now, changing };
-    let sample = between.sampler.sample(client, question).await;
-    let Known::Value(first) = &sample else {
-        return SampleSeen { counts, group: sample };
+    let (client, partitions) = match (kafka, between.partitions) {
+        (Known::Value(client), Ok(partitions)) => (client, partitions),
+        (Known::Unknown(gap), _) => return SampleSeen::blind(counts, observation, gap.clone()),
+        (_, Err(gap)) => return SampleSeen::blind(counts, observation, gap),
     };
-    let wanted = scaling::unread_since_wanted(between.scaler, &first.partitions);
-    if wanted.is_empty() {
-        return SampleSeen { counts, group: sample };
+    let changing = observation.ready != observation.replicas;
+    let question = GroupQuestion { group: &group, partitions: &partitions, now, changing };
+    if let Err(gap) = between.sampler.sample(client, question, &mut observation).await {
+        return SampleSeen::blind(counts, observation, gap);
     }
-    between.sampler.search_arrivals(client, &wanted, now).await;
-    let sample = between.sampler.with_arrivals(first);
-    SampleSeen { counts, group: Known::Value(sample) }
+    let offset_reset = connector.consumes.as_ref().map(|c| c.offset_reset).unwrap_or_default();
+    let wanted = scaling::unread_since_wanted(between.scaler, offset_reset, &observation);
+    if !wanted.is_empty() {
+        between.sampler.search_arrivals(client, &wanted, now).await;
+        between.sampler.set_arrivals(&mut observation);
+    }
+    SampleSeen { counts, observation, gap: None }
+}
+
+/// An observation without a group: what the Deployment says.
+fn observation(counts: &Known<Option<CountsSeen>>, now: Timestamp) -> Observation {
+    let counts = counts.value().and_then(Option::as_ref);
+    Observation {
+        at: now,
+        replicas: counts.map_or(0, |c| c.replicas),
+        ready: counts.map_or(0, |c| c.ready),
+        revision: counts.and_then(|c| c.revision.clone()),
+        partitions: Vec::new(),
+        group: GroupState::Unknown,
+    }
 }
 
 /// The Deployment's counts; none where there is no Deployment, or the runtime has none.

@@ -6,13 +6,23 @@
 pub mod claims;
 pub mod conditions;
 pub mod connectors;
+pub mod deletion;
 pub mod names;
+pub mod pipeline;
+pub mod rescale;
+pub mod scaling;
 pub mod settle;
 pub mod topics;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use crate::{api::common::Reason, class::Class};
+use crate::{
+    api::{
+        common::Reason,
+        scaling::{DecisionStatus, ScalingMemory},
+    },
+    class::Class,
+};
 
 /// A value, or the reason why it is not known. What a missing value means is decided here, in
 /// planning, never by the one who looked.
@@ -189,6 +199,21 @@ pub struct PipelinePlan {
     pub autoscaled: settle::Autoscaled,
 }
 
+impl PipelinePlan {
+    /// Whether there is anything to carry out for topics and connectors.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| {
+            let topics = look.topics.iter().any(|topic| !topic.steps.is_empty());
+            let connectors = look.connectors.iter().any(|part| !part.steps.is_empty());
+            topics
+                || connectors
+                || !look.workers.steps.is_empty()
+                || !look.workers.removals.is_empty()
+        })
+    }
+}
+
 /// Topics and connectors.
 #[derive(Clone, Debug, Default)]
 pub struct Look {
@@ -241,7 +266,9 @@ pub struct Decided {
     pub acts: bool,
     /// Why scaling acts or not.
     pub reason: Reason,
-    /// One sentence for a person.
+    /// The same for a person, in words that stay while it does.
+    pub active: String,
+    /// Why this count, in one sentence for a person.
     pub why: String,
     /// The decisions to keep in status, newest first.
     pub decisions: Vec<DecisionStatus>,

@@ -4,18 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::{
-    Decided, Known, Numbers, ScalingPlan, names,
+    Decided, Known, Numbers, ScalingPlan, Unknown, names,
     pipeline::Subject,
-    scaling::{self, Decision, GroupState, Observation, PartitionSample, Scaler},
+    scaling::{self, Decision, Observation, Scaler},
     settle::Autoscaled,
 };
 use crate::api::{
     common::Reason,
     connectors::{Connector, ConnectorStatus},
-    scaling::Autoscaling,
 };
 
 /// The counts of a Deployment.
@@ -33,22 +30,27 @@ pub struct CountsSeen {
     pub owner: Option<String>,
 }
 
-/// One sample of a consumer group.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GroupSample {
-    /// Every partition.
-    pub partitions: Vec<PartitionSample>,
-    /// What the group is doing.
-    pub group: GroupState,
-}
-
 /// One sample of a connector.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SampleSeen {
     /// Its Deployment's counts; none where it has no Deployment.
     pub counts: Known<Option<CountsSeen>>,
-    /// Its consumer group.
-    pub group: Known<GroupSample>,
+    /// What the autoscaler decides on; without partitions where the group could not be read.
+    pub observation: Observation,
+    /// Why the group could not be read.
+    pub gap: Option<Unknown>,
+}
+
+impl SampleSeen {
+    /// A sample without the group.
+    #[must_use]
+    pub const fn blind(
+        counts: Known<Option<CountsSeen>>,
+        observation: Observation,
+        gap: Unknown,
+    ) -> Self {
+        Self { counts, observation, gap: Some(gap) }
+    }
 }
 
 /// Plans one sampled connector. `conflict` names another scaler of its Deployment.
@@ -58,7 +60,6 @@ pub fn rescale(
     seen: &SampleSeen,
     conflict: Option<&str>,
     scaler: &mut Scaler,
-    now: Timestamp,
 ) -> ScalingPlan {
     let counts = seen.counts.value().and_then(Option::as_ref);
     let mut plan = ScalingPlan {
@@ -66,32 +67,20 @@ pub fn rescale(
         ready: counts.map(|c| c.ready),
         ..ScalingPlan::default()
     };
-    let observation = observation(seen, counts, now);
     let offset_reset = connector.consumes.as_ref().map(|c| c.offset_reset).unwrap_or_default();
     let Some(spec) = &connector.autoscaling else {
-        plan.series = numbers(&scaling::measure(scaler, offset_reset, &observation));
+        plan.series = numbers(&scaling::measure(scaler, offset_reset, &seen.observation));
         return plan;
     };
-    let decision = scaling::decide(spec, offset_reset, scaler, &observation);
+    let decision = scaling::decide(spec, offset_reset, scaler, &seen.observation);
     plan.series = numbers(&decision.series);
     let guard = guard(subject, counts, conflict, seen);
     plan.decided = counts.map(|counts| {
         let last = subject.last.connectors.iter().find(|c| c.name == connector.name);
-        decided(subject, connector, spec, &decision, counts, guard, last, scaler)
+        let deployment = names::deployment(subject.pipeline.name, &connector.name);
+        decided(&decision, counts, guard, Kept { deployment, last, scaler })
     });
     plan
-}
-
-fn observation(seen: &SampleSeen, counts: Option<&CountsSeen>, now: Timestamp) -> Observation {
-    let group = seen.group.value();
-    Observation {
-        at: now,
-        replicas: counts.map_or(0, |c| c.replicas),
-        ready: counts.map_or(0, |c| c.ready),
-        revision: counts.and_then(|c| c.revision.clone()),
-        partitions: group.map(|g| g.partitions.clone()).unwrap_or_default(),
-        group: group.map_or(GroupState::Unknown, |g| g.group),
-    }
 }
 
 /// Why the count is not touched, whatever was decided.
@@ -114,36 +103,41 @@ fn guard(
     } else if owner.is_some_and(|owner| owner != subject.pipeline.uid) {
         Some((Reason::NotOurs, "the Deployment belongs to somebody else".to_owned()))
     } else {
-        seen.group.unknown().map(|unknown| (Reason::LagUnknown, unknown.message.clone()))
+        seen.gap.as_ref().map(|gap| (Reason::LagUnknown, gap.message.clone()))
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, each a different thing")]
+/// What a decision is put together with.
+struct Kept<'a> {
+    deployment: String,
+    last: Option<&'a ConnectorStatus>,
+    scaler: &'a Scaler,
+}
+
 fn decided(
-    subject: Subject<'_>,
-    connector: &Connector,
-    _spec: &Autoscaling,
     decision: &Decision,
     counts: &CountsSeen,
     guard: Option<(Reason, String)>,
-    last: Option<&ConnectorStatus>,
-    scaler: &Scaler,
+    kept: Kept<'_>,
 ) -> Decided {
     let held = guard.is_some();
-    let (reason, why) = guard.unwrap_or_else(|| (decision.reason, decision.why.clone()));
-    let mut decisions = last.map(|last| last.decisions.clone()).unwrap_or_default();
+    let (reason, active) =
+        guard.unwrap_or_else(|| (decision.active.reason, decision.active.message.clone()));
+    let mut decisions = kept.last.map(|last| last.decisions.clone()).unwrap_or_default();
     if !held {
         scaling::remember(&mut decisions, decision);
     }
     Decided {
-        deployment: names::deployment(subject.pipeline.name, &connector.name),
+        deployment: kept.deployment,
         from: counts.replicas,
         to: if held { counts.replicas } else { decision.to },
+        // 0 pods asked for means stopped: only resuming starts them again.
         acts: !held && counts.replicas > 0,
         reason,
-        why,
+        active,
+        why: decision.why.clone(),
         decisions,
-        memory: scaler.memory(),
+        memory: kept.scaler.memory(),
     }
 }
 
@@ -169,7 +163,7 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
         let now = sampled.get(&connector.name).and_then(|scaling| scaling.decided.as_ref());
         let last = subject.last.connectors.iter().find(|c| c.name == connector.name);
         let verdict = match now {
-            Some(decided) => (decided.reason, decided.why.clone()),
+            Some(decided) => (decided.reason, decided.active.clone()),
             None => (last.and_then(remembered).unwrap_or(Reason::Progressing), String::new()),
         };
         Some((connector.name.clone(), verdict))

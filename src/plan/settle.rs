@@ -191,7 +191,7 @@ fn overall(
     gravest: Severity,
 ) -> Vec<Verdict> {
     let wrong = [topics, connectors].into_iter().find(|part| !part.holds);
-    let working = plan.steps_planned();
+    let working = plan.has_steps();
     let ready = match wrong {
         _ if plan.suspended => kept(last),
         Some(part) => Verdict::new(ConditionType::Ready, false, part.reason, part.message.clone()),
@@ -232,13 +232,21 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
         let message = "no connector has an autoscaling block";
         return Verdict::new(kind, false, Reason::NotConfigured, message);
     }
-    let held = plan.autoscaled.iter().find(|(_, (reason, _))| !reason.scales());
+    let held = plan.autoscaled.iter().find(|(_, (reason, _))| !follows(*reason));
     match held {
         Some((name, (reason, message))) => {
             Verdict::new(kind, false, *reason, format!("connector {name}: {message}"))
         }
         None => Verdict::new(kind, true, Reason::Scaling, "replicas follow the metrics"),
     }
+}
+
+/// Whether a count that is held for this reason still follows its metrics.
+const fn follows(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Scaling | Reason::PartitionLimited | Reason::AtMaximum | Reason::Progressing
+    )
 }
 
 /// Something worth telling once: it becomes a Kubernetes Event.

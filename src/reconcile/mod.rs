@@ -22,7 +22,7 @@ use crate::{
     apply::{self, Sinks, Target},
     class::Class,
     connect, k8s,
-    observe::{self, Sources},
+    observe::{self, Sources, scaling::Between},
     plan::{
         self, Failure, Identity, PipelinePlan, Settings,
         pipeline::Subject,
@@ -157,7 +157,7 @@ async fn work(
     let mut plan = PipelinePlan { suspended: pipeline.spec.suspend, ..PipelinePlan::default() };
     plan.cluster_id.clone_from(&last.cluster_id);
     if due.look {
-        let seen = observe::pipeline::look(&context.sources, subject, &kafka).await;
+        let seen = observe::look::look(&context.sources, subject, &kafka).await;
         state.remember(&seen);
         plan = plan::pipeline::look(subject, &seen, now);
     }
@@ -198,26 +198,26 @@ async fn sample(
             continue;
         };
         let partitions = state.partitions_of(connector);
-        let memory = subject.last.connectors.iter().find(|c| c.name == *name);
-        let sampled = state.entry(name, memory.and_then(|status| status.memory.as_ref()));
-        let seen = observe::scaling::scaling(
-            &context.sources,
+        let conflict = state.conflict(name).map(ToOwned::to_owned);
+        let sampled = state.samples_of(name, subject.last);
+        let between = Between {
+            scaler: &sampled.scaler,
+            sampler: &mut sampled.sampler,
+            partitions,
+        };
+        let seen =
+            observe::scaling::sample(&context.sources, subject, connector, kafka, between, now).await;
+        let scaling = plan::rescale::rescale(
             subject,
             connector,
-            kafka,
-            &partitions,
-            sampled,
-            now,
-        )
-        .await;
-        let conflict = state.conflict(name);
-        let sampled = state.entry(name, None);
-        let scaling =
-            plan::scaling_part::scaling(subject, connector, &seen, conflict, &mut sampled.scaler, now);
+            &seen,
+            conflict.as_deref(),
+            &mut sampled.scaler,
+        );
         plan.scaling.insert(name.clone(), scaling);
         state.sampled(subject.spec, name, now);
     }
-    plan.autoscaled = plan::scaling_part::autoscaled(subject, &plan.scaling);
+    plan.autoscaled = plan::rescale::autoscaled(subject, &plan.scaling);
 }
 
 fn identity(pipeline: &IngestionPipeline) -> Identity<'_> {

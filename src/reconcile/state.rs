@@ -8,10 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::{Backoff, jittered};
 use crate::{
-    api::{IngestionPipeline, IngestionPipelineStatus},
+    api::{
+        IngestionPipeline, IngestionPipelineStatus, common::Reason, connectors::Connector,
+    },
     class::Class,
+    kafka::read::Partition,
     observe::lag::Sampler,
-    plan::scaling::Scaler,
+    plan::{Unknown, pipeline::LookSeen, scaling::Scaler},
+    report::Written,
 };
 
 /// How often everything is looked at while nothing happens: Kafka and Connect send no events.
@@ -36,12 +40,13 @@ pub struct Sampled {
 /// What the operator remembers of one pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// Samples by connector.
-    pub sampled: BTreeMap<String, Sampled>,
-    /// Partitions of each topic, from the last look.
-    pub partitions: BTreeMap<String, i32>,
     /// The status that was written last, and when.
-    pub written: Option<(Timestamp, IngestionPipelineStatus)>,
+    pub written: Written,
+    /// The newest status, written or not.
+    pub current: Option<IngestionPipelineStatus>,
+    sampled: BTreeMap<String, Sampled>,
+    partitions: BTreeMap<String, i32>,
+    conflicts: BTreeMap<String, String>,
     backoff: Backoff,
     looked: Option<Looked>,
     look_due: Option<Timestamp>,
@@ -65,6 +70,65 @@ pub struct Due {
 }
 
 impl State {
+    /// The last status: our own newest, else the stored one.
+    pub fn last(&self, pipeline: &IngestionPipeline) -> IngestionPipelineStatus {
+        self.current.clone().or_else(|| pipeline.status.clone()).unwrap_or_default()
+    }
+
+    /// Keeps what later samples need from a look.
+    pub fn remember(&mut self, seen: &LookSeen) {
+        let known = seen.topics.iter().filter_map(|(name, view)| {
+            Some((name.clone(), view.topic.value()?.as_ref()?.partitions))
+        });
+        self.partitions.extend(known);
+        self.conflicts = seen
+            .containers
+            .connectors
+            .iter()
+            .filter_map(|(name, seen)| {
+                let scaler = seen.scalers.value()?.first()?;
+                Some((name.clone(), format!("{} {}", scaler.kind, scaler.name)))
+            })
+            .collect();
+    }
+
+    /// Another scaler of the connector's Deployment, as the last look saw it.
+    pub fn conflict(&self, connector: &str) -> Option<&str> {
+        self.conflicts.get(connector).map(String::as_str)
+    }
+
+    /// Every partition of the topics that a connector reads.
+    ///
+    /// # Errors
+    /// Why they are not known: a topic was not seen yet.
+    pub fn partitions_of(&self, connector: &Connector) -> Result<Vec<Partition>, Unknown> {
+        let mut all = Vec::new();
+        for topic in connector.consumes.iter().flat_map(|consumes| &consumes.topics) {
+            let Some(count) = self.partitions.get(topic) else {
+                return Err(Unknown {
+                    class: Class::Waiting,
+                    reason: Reason::WaitingForTopics,
+                    message: format!("topic {topic} is not there yet"),
+                });
+            };
+            all.extend((0..*count).map(|partition| (topic.clone(), partition)));
+        }
+        Ok(all)
+    }
+
+    /// A connector's samples; those of a first look go on from what status remembers.
+    pub fn samples_of(
+        &mut self,
+        connector: &str,
+        last: &IngestionPipelineStatus,
+    ) -> &mut Sampled {
+        self.sampled.entry(connector.to_owned()).or_insert_with(|| {
+            let status = last.connectors.iter().find(|status| status.name == connector);
+            let memory = status.and_then(|status| status.memory.as_ref());
+            Sampled { scaler: Scaler::restore(memory), ..Sampled::default() }
+        })
+    }
+
     /// What is due now.
     ///
     /// A pass that nothing asked for was caused by an event: something of the pipeline changed,
