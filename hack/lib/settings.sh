@@ -24,8 +24,12 @@ API_PORT=${SLUICE_API_PORT:-}
 # Which Docker daemon: "host" is the one that the docker command finds, "own" is one that
 # hack/cluster/up starts under the cache, "auto" takes the host's when it answers.
 DOCKER=${SLUICE_DOCKER:-auto}
-# Which node image: "published" is pulled, "source" is built here, "auto" pulls when it can.
-NODE=${SLUICE_NODE:-auto}
+if [ "$DOCKER" = own ]; then
+  DOCKER_HOST=unix://$CACHE/docker/docker.sock
+  # Debian's Docker has no buildx, without which a newer client only warns
+  DOCKER_BUILDKIT=0
+  export DOCKER_HOST DOCKER_BUILDKIT
+fi
 
 # The Go modules pin their own versions; they are read from there, so that each stands once.
 pinned() { sed -nE "s#^(require|\\s)\\s*$2 (v\\S+).*#\\2#p" "$HACK/go/$1/go.mod" | head -n 1; }
@@ -36,6 +40,13 @@ HELM_VERSION=$(pinned helm helm.sh/helm/v3)
 KAFKA_VERSION=4.3.1
 DEBIAN=bookworm
 KAFKA=$CACHE/kafka/$KAFKA_VERSION
+
+# Which node image: "published" is pulled, "source" is built here, "auto" pulls when it can.
+# kind publishes for some patch releases only, hence not for exactly the version built here.
+NODE=${SLUICE_NODE:-auto}
+NODE_PUBLISHED=kindest/node:v1.34.0
+NODE_IMAGE=sluice/node:$KUBERNETES_VERSION
+if [ "$NODE" = published ]; then NODE_IMAGE=$NODE_PUBLISHED; fi
 
 # What this machine lacks comes from the cache; the cache comes first, so that every machine
 # runs the same versions.

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # The cluster's DNS server.
-# shellcheck disable=SC2034 # read by hack/stage
 title="building CoreDNS $COREDNS_VERSION from source"
 inputs=("$HACK/go/coredns" "$(go env GOVERSION)")
 outputs=("$BIN/coredns")

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # Helm, which installs the operator.
-# shellcheck disable=SC2034 # read by hack/stage
 title="building Helm $HELM_VERSION from source"
 inputs=("$HACK/go/helm" "$(go env GOVERSION)")
 outputs=("$BIN/helm")

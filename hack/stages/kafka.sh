@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # The jars of Kafka and Kafka Connect, for the tests' broker and for the image.
-# shellcheck disable=SC2034 # read by hack/stage
 title="fetching Kafka $KAFKA_VERSION"
 inputs=("$HACK/kafka/pom.xml" "$KAFKA_VERSION")
 outputs=("$KAFKA/libs" "$KAFKA/plugins/connect-file")

@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # kind, which makes a cluster of containers.
-# shellcheck disable=SC2034 # read by hack/stage
 title="building kind $KIND_VERSION from source"
 inputs=("$HACK/go/kind" "$(go env GOVERSION)")
 outputs=("$BIN/kind")

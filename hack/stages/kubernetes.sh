@@ -1,6 +1,5 @@
 # shellcheck shell=bash
 # etcd and every Kubernetes program in one static binary, and the small programs of the node.
-# shellcheck disable=SC2034 # read by hack/stage
 title="building Kubernetes $KUBERNETES_VERSION from source"
 links=(etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubeadm kubectl kubelet)
 inputs=("$HACK/go/kubernetes" "$(go env GOVERSION)")
