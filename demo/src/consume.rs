@@ -194,8 +194,8 @@ impl Group {
         Ok(())
     }
 
-    /// Waits for the output, then commits. A commit that the group refuses (the partition has
-    /// moved on) is not an error: another pod repeats those records.
+    /// Waits for the output, then commits. A commit that the group refuses, as it does in the
+    /// middle of a rebalance, is kept for the next time.
     fn commit(&self, consumer: &BaseConsumer<Self>) -> Result<()> {
         let done = std::mem::take(&mut *self.lock());
         if done.is_empty() {
@@ -214,13 +214,22 @@ impl Group {
             "output was not acknowledged"
         );
         let mut offsets = TopicPartitionList::new();
-        for ((topic, partition), next) in done {
-            offsets.add_partition_offset(&topic, partition, Offset::Offset(next))?;
+        for ((topic, partition), next) in &done {
+            offsets.add_partition_offset(topic, *partition, Offset::Offset(*next))?;
         }
         if let Err(error) = consumer.commit(&offsets, CommitMode::Sync) {
-            eprintln!("commit refused: {error}");
+            eprintln!("commit refused, kept for the next one: {error}");
+            self.lock().extend(done);
         }
         Ok(())
+    }
+
+    /// These partitions are another pod's now: what was not committed is that pod's to repeat.
+    fn forget(&self, partitions: &TopicPartitionList) {
+        let mut done = self.lock();
+        for element in partitions.elements() {
+            done.remove(&(element.topic().to_owned(), element.partition()));
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(String, i32), i64>> {
@@ -233,12 +242,14 @@ impl ClientContext for Group {}
 impl ConsumerContext for Group {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
+            Rebalance::Assign(partitions) if partitions.count() == 0 => {}
             Rebalance::Assign(partitions) => eprintln!("{} more partitions", partitions.count()),
             Rebalance::Revoke(partitions) => {
                 eprintln!("{} partitions go", partitions.count());
                 if let Err(error) = self.commit(consumer) {
                     eprintln!("{error:#}");
                 }
+                self.forget(partitions);
             }
             Rebalance::Error(error) => eprintln!("rebalance: {error}"),
         }
