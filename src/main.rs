@@ -1,3 +1,8 @@
 //! The `sluice` binary.
 
-fn main() {}
+fn main() {
+    print!(
+        "{}",
+        serde_yaml::to_string(&sluice::api::crd()).unwrap_or_default()
+    );
+}
