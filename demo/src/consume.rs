@@ -1,5 +1,5 @@
 //! A consumer with a known capacity: it takes records of its group, at most so many a second, and
-//! writes each to an output topic. An offset is committed only after the output of every record
+//! may write each to an output topic. An offset is committed only after the output of every record
 //! before it was acknowledged, so records are processed at least once. It keeps Sluice's container
 //! contract: its settings come from `KAFKA_*`, and SIGTERM commits and leaves the group.
 
@@ -47,9 +47,9 @@ pub struct Args {
     /// Records processed a second, at most.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
-    /// Topic that every processed record is written to.
+    /// Topic that every processed record is written to. Left out: records are read, no more.
     #[arg(long)]
-    to: String,
+    to: Option<String>,
     /// Name of this pod, written beside each processed record.
     #[arg(long, env = "HOSTNAME", default_value = "unknown")]
     pod: String,
@@ -164,7 +164,7 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>> {
 /// that moves to another pod must be committed before it goes, from inside the rebalance.
 struct Group {
     output: BaseProducer<Deliveries>,
-    to: String,
+    to: Option<String>,
     pod: String,
     /// The next offset to read of each partition, once what is in the output is acknowledged.
     done: Mutex<BTreeMap<(String, i32), i64>>,
@@ -174,23 +174,30 @@ struct Group {
 
 impl Group {
     fn process(&self, message: &BorrowedMessage<'_>) -> Result<()> {
+        if let Some(to) = &self.to {
+            self.forward(message, to)?;
+        }
+        let partition = (message.topic().to_owned(), message.partition());
+        self.lock().insert(partition, message.offset() + 1);
+        Ok(())
+    }
+
+    fn forward(&self, message: &BorrowedMessage<'_>, to: &str) -> Result<()> {
         let by = Header {
             key: PROCESSED_BY,
             value: Some(self.pod.as_str()),
         };
-        let mut record = BaseRecord::to(&self.to)
+        let mut record = BaseRecord::to(to)
             .key(message.key().unwrap_or_default())
             .payload(message.payload().unwrap_or_default())
             .headers(OwnedHeaders::new().insert(by));
         while let Err((error, refused)) = self.output.send(record) {
             let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
-            ensure!(error == full, "writing to {}: {error}", self.to);
+            ensure!(error == full, "writing to {to}: {error}");
             self.output.poll(GLANCE);
             record = refused;
         }
         self.output.poll(Duration::ZERO);
-        let partition = (message.topic().to_owned(), message.partition());
-        self.lock().insert(partition, message.offset() + 1);
         Ok(())
     }
 

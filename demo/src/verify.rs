@@ -3,6 +3,8 @@
 //! as lost (produced, never processed) and as a duplicate (processed again).
 
 use std::collections::{BTreeMap, HashSet};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rdkafka::Message;
@@ -12,6 +14,9 @@ use serde::Serialize;
 use crate::client::Kafka;
 use crate::read::Reader;
 use crate::record::{PROCESSED_BY, Sequence};
+
+/// Between two readings of both topics.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -26,6 +31,9 @@ pub struct Args {
     /// The run of the load generator to account for; other runs' records are passed over.
     #[arg(long)]
     producer: String,
+    /// How many seconds to wait for records that are not processed yet.
+    #[arg(long, default_value_t = 30)]
+    within: u64,
 }
 
 /// The one line on stdout.
@@ -55,8 +63,21 @@ struct Pod {
     records: usize,
 }
 
-/// Whether every produced record was processed.
+/// Whether every produced record was processed. It looks again, from the start, until they are.
 pub fn run(args: &Args) -> Result<bool> {
+    let deadline = Instant::now() + Duration::from_secs(args.within);
+    loop {
+        let report = account(args)?.report(&args.producer);
+        let complete = report.lost == 0 && report.unknown == 0 && report.produced > 0;
+        if complete || Instant::now() > deadline {
+            println!("{}", serde_json::to_string(&report)?);
+            return Ok(complete);
+        }
+        sleep(BETWEEN_LOOKS);
+    }
+}
+
+fn account(args: &Args) -> Result<Account> {
     let mut account = Account::default();
     Reader::open(&args.kafka, &args.input)?.each_to_the_end(|message| {
         if let Some(n) = number(message, &args.producer) {
@@ -71,9 +92,7 @@ pub fn run(args: &Args) -> Result<bool> {
         }
         Ok(())
     })?;
-    let report = account.report(&args.producer);
-    println!("{}", serde_json::to_string(&report)?);
-    Ok(report.lost == 0 && report.unknown == 0)
+    Ok(account)
 }
 
 /// The record's number, when it is one of this producer's.
