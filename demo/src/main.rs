@@ -16,6 +16,7 @@ mod phase;
 mod produce;
 mod read;
 mod record;
+mod summary;
 mod verify;
 
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Verify(verify::Args),
     /// Compare a topic's records with a file's lines, in order; exit 1 when they differ.
     Compare(compare::Args),
+    /// Tell what happened in a run of the demo; exit 1 when something that should have did not.
+    Summary(summary::Args),
     /// Write a CSV file of sensor readings, the same for the same number of rows.
     Csv(csv::Args),
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Produce(args) => produce::run(&args).map(|()| true),
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Summary(args) => summary::run(&args),
         Command::Csv(args) => csv::run(&args).map(|()| true),
     };
     match outcome {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::client::{Deliveries, Kafka};
 use crate::phase::Phase;
@@ -37,22 +37,27 @@ pub struct Args {
 }
 
 /// The last line on stdout.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize, Debug)]
 #[serde(rename_all = "camelCase")]
-struct Report<'a> {
-    producer: &'a str,
-    produced: u64,
-    phases: Vec<PhaseReport>,
+pub struct Report {
+    /// The run's name.
+    pub producer: String,
+    /// Records that the broker acknowledged.
+    pub produced: u64,
+    /// The phases in order.
+    pub phases: Vec<PhaseReport>,
 }
 
-#[derive(Serialize)]
+/// One phase as it was sent.
+#[derive(Serialize, Deserialize, Debug)]
 #[serde(rename_all = "camelCase")]
-struct PhaseReport {
-    /// Milliseconds since 1970.
-    start_unix_ms: u64,
-    seconds: u64,
-    rate: u64,
-    records: u64,
+pub struct PhaseReport {
+    /// When it began, in milliseconds since 1970.
+    pub start_unix_ms: i64,
+    /// How long it lasted.
+    pub seconds: u64,
+    /// Records a second.
+    pub rate: u64,
 }
 
 /// Sends all phases, then prints one line of JSON.
@@ -73,12 +78,11 @@ pub fn run(args: &Args) -> Result<()> {
             start_unix_ms,
             seconds,
             rate,
-            records: phase.records(),
         });
     }
     let produced = load.finish()?;
     let report = Report {
-        producer: &args.producer,
+        producer: args.producer.clone(),
         produced,
         phases,
     };
@@ -86,11 +90,11 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn unix_ms() -> Result<u64> {
+fn unix_ms() -> Result<i64> {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .context("the clock is before 1970")?;
-    Ok(u64::try_from(since.as_millis())?)
+    Ok(i64::try_from(since.as_millis())?)
 }
 
 struct Load<'a> {
