@@ -22,9 +22,12 @@ pub struct Args {
     /// What `verify` printed.
     #[arg(long)]
     verified: PathBuf,
-    /// The watch: one JSON object a line, `{"at": ms, "replicas": n, "decisions": [...]}`.
+    /// The watch: the operator's live view of the pipeline, one JSON object a line.
     #[arg(long)]
     watched: PathBuf,
+    /// The connector that the load was for.
+    #[arg(long)]
+    connector: String,
     /// The policy's target, in seconds behind.
     #[arg(long)]
     target: u32,
@@ -33,15 +36,34 @@ pub struct Args {
     min_replicas: u32,
 }
 
-/// One look at the pipeline.
+/// The operator's live view, as far as it is needed here.
 #[derive(Deserialize)]
+struct View {
+    at: Timestamp,
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(default)]
+    connectors: Vec<Connector>,
+}
+
+#[derive(Deserialize)]
+struct Connector {
+    name: String,
+    replicas: Option<u32>,
+    #[serde(default)]
+    decisions: Vec<Decision>,
+}
+
+/// One look at the connector.
 struct Look {
     /// Milliseconds since 1970.
     at: i64,
-    /// The Deployment's wanted count.
+    /// Observed pods.
     replicas: u32,
-    /// What the connector's status tells of its decisions.
-    #[serde(default)]
+    /// The last decisions.
     decisions: Vec<Decision>,
 }
 
@@ -59,7 +81,12 @@ pub fn run(args: &Args) -> Result<bool> {
     let verified: verify::Report = report(&args.verified)?;
     let watched = fs::read_to_string(&args.watched)
         .with_context(|| format!("reading {}", args.watched.display()))?;
-    let story = Story::new(&produced, &verified, &looks(&watched), args)?;
+    let story = Story::new(
+        &produced,
+        &verified,
+        &looks(&watched, &args.connector),
+        args,
+    )?;
     print!("{}", story.tell());
     let missing = story.missing();
     for sentence in &missing {
@@ -73,12 +100,29 @@ fn report<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&text).with_context(|| format!("{} is no report", path.display()))
 }
 
-/// A look that fell into a gap (the apiserver did not answer, no status yet) is passed over.
-fn looks(watched: &str) -> Vec<Look> {
-    watched
+/// A look that fell into a gap (the operator did not answer, no pods were seen yet) is passed over.
+fn looks(watched: &str, connector: &str) -> Vec<Look> {
+    let views = watched
         .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
+        .filter_map(|line| serde_json::from_str::<View>(line).ok());
+    let look = |view: View| {
+        let found = view
+            .status
+            .connectors
+            .into_iter()
+            .find(|found| found.name == connector)?;
+        let Connector {
+            replicas,
+            decisions,
+            ..
+        } = found;
+        Some(Look {
+            at: view.at.as_millisecond(),
+            replicas: replicas?,
+            decisions,
+        })
+    };
+    views.filter_map(look).collect()
 }
 
 /// Times are seconds after the surge began; absent is: did not happen.
@@ -264,9 +308,18 @@ mod tests {
             produced: none(),
             verified: none(),
             watched: none(),
+            connector: "enrich".to_owned(),
             target: 5,
             min_replicas: 1,
         }
+    }
+
+    fn view(second: i64, replicas: u32, decisions: &str) -> String {
+        let at = Timestamp::from_millisecond(START + second * 1000).unwrap();
+        let connector = format!(
+            r#"{{"name":"enrich","replicas":{replicas},"lag":9,"decisions":[{decisions}]}}"#
+        );
+        format!("{{\"at\":\"{at}\",\"status\":{{\"connectors\":[{connector}]}}}}\n")
     }
 
     fn story(watched: &str) -> Story {
@@ -294,16 +347,14 @@ mod tests {
 
     #[test]
     fn a_whole_story_has_nothing_missing() {
-        let watched = format!(
-            r#"{{"at":{},"replicas":1}}
-{{"at":{},"replicas":,"decisions":}}
-{{"at":{},"replicas":2,"decisions":[{{"at":"2026-01-01T00:00:08Z","from":1,"to":2,"by":"keep-up"}}]}}
-{{"at":{},"replicas":1,"decisions":[]}}"#,
-            START - 1000,
-            START + 1000,
-            START + 9000,
-            START + 90_000
-        );
+        let out = r#"{"at":"2026-01-01T00:00:08Z","from":1,"to":2,"by":"keep-up","why":"behind"}"#;
+        let watched = [
+            view(-1, 1, ""),
+            "Error from server (ServiceUnavailable)\n".to_owned(),
+            view(9, 2, out),
+            view(90, 1, ""),
+        ]
+        .concat();
         let story = story(&watched);
         assert_eq!(story.missing(), Vec::<String>::new());
         assert_eq!(story.decision.as_ref().map(|(at, _)| *at), Some(8.0));
@@ -315,7 +366,7 @@ mod tests {
 
     #[test]
     fn says_what_did_not_happen() {
-        let story = story(&format!(r#"{{"at":{START},"replicas":1}}"#));
+        let story = story(&view(1, 1, ""));
         assert_eq!(
             story.missing(),
             [
