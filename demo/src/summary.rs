@@ -339,7 +339,7 @@ mod tests {
         Story::new(
             &produced.unwrap(),
             &verified.unwrap(),
-            &looks(watched),
+            &looks(watched, "enrich"),
             &args(),
         )
         .unwrap()
