@@ -2,22 +2,22 @@
 //! it in its own lane (one topic, one connector, the workers) and none in another.
 
 mod connectors;
+pub mod deletion;
 mod topics;
 
+use std::collections::BTreeMap;
+
 use futures::future::join_all;
-use tracing::info;
+use kube::Client;
 
 use crate::{
-    api::{IngestionPipeline, common::Reason},
+    api::common::Reason,
     class::Class,
     connect,
-    k8s::{self, Kube},
+    k8s::{self, claims::Holder},
     kafka,
     plan::{
-        Decided, Failure, Identity, PipelinePlan, Subject,
-        claims::{Claim, ClaimRecord},
-        connectors::container::ContainerStep,
-        names,
+        Failure, Identity, PipelinePlan, claims::Claim, names,
     },
     telemetry::metrics::Metrics,
 };
@@ -26,7 +26,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Sinks {
     /// The cluster.
-    pub kube: Kube,
+    pub kube: Client,
     /// Kafka Connect's REST interface.
     pub connect: connect::Client,
     /// Counts every step.
@@ -39,8 +39,6 @@ pub struct Sinks {
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     /// The pipeline.
-    pub pipeline: &'a IngestionPipeline,
-    /// Its identity.
     pub identity: Identity<'a>,
     /// The Kafka cluster's id; none while it was never reached.
     pub cluster_id: Option<&'a str>,
@@ -73,21 +71,10 @@ pub async fn pipeline(
     }
     let scaled = plan.scaling.iter().filter_map(|(name, scaling)| {
         let decided = scaling.decided.as_ref().filter(|d| d.acts && d.from != d.to)?;
-        Some(scale(sinks, target, name, decided))
+        Some(connectors::scale(sinks, target, name, &decided.deployment, decided.to))
     });
     failures.extend(join_all(scaled).await.into_iter().flatten());
     failures
-}
-
-async fn scale(
-    sinks: &Sinks,
-    target: Target<'_>,
-    connector: &str,
-    decided: &Decided,
-) -> Option<Failure> {
-    let step = ContainerStep::Scale { name: decided.deployment.clone(), to: decided.to };
-    info!(connector, from = decided.from, to = decided.to, why = decided.why, "scale");
-    connectors::container(sinks, target, connector, &step).await.err()
 }
 
 impl Sinks {
@@ -95,27 +82,29 @@ impl Sinks {
         self.metrics.step(step, failed.map_or("ok", Class::as_str));
     }
 
+    /// Takes a claim. Without a known Kafka cluster none is planned.
     async fn claim(&self, target: Target<'_>, claim: &Claim) -> Result<(), k8s::Error> {
-        let Some(record) = record(target, claim) else { return Ok(()) };
-        k8s::write::claim(&self.kube, &self.operator_namespace, &record).await
+        let Some(cluster) = target.cluster_id else { return Ok(()) };
+        let kind = claim.kind.as_str();
+        let record = names::claim(cluster, kind, &claim.name);
+        let holder = Holder {
+            uid: target.identity.uid.to_owned(),
+            namespace: target.identity.namespace.to_owned(),
+            name: target.identity.name.to_owned(),
+        };
+        let subject = BTreeMap::from(
+            [("clusterId", cluster), ("kind", kind), ("name", claim.name.as_str())]
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        k8s::write::claim(&self.kube, &self.operator_namespace, &record, &holder, &subject).await
     }
 
     async fn release(&self, target: Target<'_>, claim: &Claim) -> Result<(), k8s::Error> {
-        let Some(record) = record(target, claim) else { return Ok(()) };
-        k8s::write::release(&self.kube, &self.operator_namespace, &record.record, target.identity.uid)
+        let Some(cluster) = target.cluster_id else { return Ok(()) };
+        let record = names::claim(cluster, claim.kind.as_str(), &claim.name);
+        k8s::write::release_claim(&self.kube, &self.operator_namespace, &record, target.identity.uid)
             .await
     }
-}
-
-/// The record of a claim; none while the Kafka cluster is not known, when no claim is planned.
-fn record(target: Target<'_>, claim: &Claim) -> Option<ClaimRecord> {
-    let kind = claim.kind.as_str();
-    Some(ClaimRecord {
-        record: names::claim(target.cluster_id?, kind, &claim.name),
-        kind,
-        name: claim.name.clone(),
-        owner: target.identity.into(),
-    })
 }
 
 /// A claim that somebody else took a moment before is told by the next look; until then it waits.

@@ -79,17 +79,17 @@ impl Sources {
     async fn claim(&self, record: &str, pipeline: Identity<'_>) -> Known<ClaimSeen> {
         match k8s::read::claim(&self.kube, &self.operator_namespace, record).await {
             Ok(None) => Known::Value(ClaimSeen::Free),
-            Ok(Some(claim)) if claim.holder.uid == pipeline.uid => Known::Value(ClaimSeen::Ours),
+            Ok(Some(holder)) if holder.uid == pipeline.uid => Known::Value(ClaimSeen::Ours),
             // An earlier pipeline of this very name: the new one resumes what it left.
-            Ok(Some(claim))
-                if claim.holder.namespace == pipeline.namespace
-                    && claim.holder.name == pipeline.name =>
+            Ok(Some(holder))
+                if holder.namespace == pipeline.namespace
+                    && holder.name == pipeline.name =>
             {
                 Known::Value(ClaimSeen::Free)
             }
-            Ok(Some(claim)) => Known::Value(ClaimSeen::HeldBy(Holder {
-                namespace: claim.holder.namespace,
-                name: claim.holder.name,
+            Ok(Some(holder)) => Known::Value(ClaimSeen::HeldBy(Holder {
+                namespace: holder.namespace,
+                name: holder.name,
             })),
             Err(error) => Known::Unknown(unknown_kube(&error)),
         }

@@ -14,7 +14,7 @@ pub mod scaling;
 pub mod settle;
 pub mod topics;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use crate::{
     api::{
@@ -170,6 +170,16 @@ pub enum Subject {
     Connector(String),
 }
 
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(name) => write!(f, "topic {name}"),
+            Self::Workers => f.write_str("Connect workers"),
+            Self::Connector(name) => write!(f, "connector {name}"),
+        }
+    }
+}
+
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -222,9 +232,9 @@ pub struct Look {
     /// Every topic.
     pub topics: Vec<topics::TopicPlan>,
     /// The Connect workers.
-    pub workers: connectors::WorkersPart,
+    pub workers: connectors::part::WorkersPart,
     /// Every connector.
-    pub connectors: Vec<connectors::ConnectorPart>,
+    pub connectors: Vec<connectors::part::ConnectorPart>,
 }
 
 /// One sampled connector.

@@ -70,7 +70,7 @@ fn connectors(
     last: &[ConnectorStatus],
     failures: &[Failure],
 ) -> Vec<ConnectorStatus> {
-    let settled = |part: &super::ConnectorPart| {
+    let settled = |part: &super::connectors::part::ConnectorPart| {
         let mut status = part.status.clone();
         if let Some(before) = last.iter().find(|c| c.name == status.name) {
             carry_measured(before, &mut status);
@@ -283,40 +283,42 @@ pub fn tellings(
     told
 }
 
+/// One event for each change of `Ready` and `ScalingActive`: the conditions of the parts say the
+/// same as `Ready`, and steady work is no news.
 fn transitions<'a>(
     last: &'a [Condition],
     next: &'a [Condition],
 ) -> impl Iterator<Item = Telling> + 'a {
-    const TOLD: [&str; 4] = ["Ready", "TopicsReady", "ConnectorsReady", "ScalingActive"];
+    const TOLD: [ConditionType; 2] = [ConditionType::Ready, ConditionType::ScalingActive];
     let changed = move |condition: &&Condition| {
         let before = last.iter().find(|c| c.type_ == condition.type_);
-        let same = before
-            .is_some_and(|b| b.status == condition.status && b.reason == condition.reason);
-        let first_quiet = before.is_none() && condition.status == "False";
-        TOLD.contains(&condition.type_.as_str()) && !same && !quiet(condition) && !first_quiet
-            || (before.is_none() && condition.status == "False" && grave(condition))
+        !before.is_some_and(|b| b.status == condition.status && b.reason == condition.reason)
     };
-    next.iter().filter(changed).filter_map(|condition| {
+    let told = |condition: &&Condition| {
+        TOLD.iter().any(|kind| kind.as_str() == condition.type_) && !is_quiet(condition)
+    };
+    next.iter().filter(told).filter(changed).filter_map(|condition| {
         let reason = Reason::ALL.iter().find(|r| r.as_str() == condition.reason)?;
         let holds = condition.status == "True";
-        let message = if condition.message.is_empty() {
-            format!("{} is {}", condition.type_, condition.status)
-        } else {
-            format!("{} is {}: {}", condition.type_, condition.status, condition.message)
-        };
+        let mut message = format!("{} is {}", condition.type_, condition.status);
+        if !condition.message.is_empty() {
+            message = format!("{message}: {}", condition.message);
+        }
         Some(Telling { warning: !holds, reason: *reason, message })
     })
 }
 
-/// Conditions that say only that work goes on.
-fn quiet(condition: &Condition) -> bool {
-    let quiet = [Reason::Progressing, Reason::NotConfigured, Reason::NoneDeclared];
+/// Whether a condition only says that work goes on, or that there is none.
+fn is_quiet(condition: &Condition) -> bool {
+    let quiet = [
+        Reason::Progressing,
+        Reason::NotConfigured,
+        Reason::Suspended,
+        Reason::WaitingForTopics,
+        Reason::WorkersNotReady,
+        Reason::PodsNotReady,
+    ];
     quiet.iter().any(|reason| reason.as_str() == condition.reason)
-}
-
-/// What is wrong from the first look on is told at once, but not under each of its names.
-fn grave(condition: &Condition) -> bool {
-    condition.type_ == "Ready" && !quiet(condition)
 }
 
 fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Telling> {
@@ -401,3 +403,6 @@ fn float(rate: i64) -> f64 {
 
 /// What every connector's `ScalingActive` says, by connector.
 pub type Autoscaled = BTreeMap<String, (Reason, String)>;
+
+#[cfg(test)]
+mod tests;
