@@ -254,6 +254,8 @@ reasons! {
     ApplyFailed,
     /// The Kubernetes API refused or failed a read.
     KubernetesFailed,
+    /// The consumer group does not finish rebalancing: scaling no longer waits for it.
+    RebalanceStuck,
 }
 
 #[cfg(test)]
