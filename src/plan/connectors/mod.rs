@@ -1,5 +1,6 @@
 //! Planning of what moves records: container connectors as Deployments, and the Kafka Connect
 //! workers with the connectors in them.
 
+pub mod connect;
 pub mod pods;
 pub mod quantity;
