@@ -64,9 +64,8 @@ fn phase_of(
     match worst {
         Some(Severity::Stalled) if live.is_none() => ConnectorPhase::Failed,
         _ if phase == ConnectorPhase::Failed => phase,
-        // What runs under its last good configuration still runs; the reason says what is wrong.
-        Some(Severity::Stalled) => phase,
-        Some(Severity::Waiting) => ConnectorPhase::Waiting,
+        // What runs may be something older than what is declared.
+        Some(Severity::Stalled | Severity::Waiting) => ConnectorPhase::Waiting,
         _ if !steps.is_empty() => ConnectorPhase::Waiting,
         _ => phase,
     }
@@ -113,11 +112,12 @@ fn stands(
     match (wanted, live.state) {
         (ConnectorState::Stopped, LiveState::Stopped) => (ConnectorPhase::Stopped, None),
         (ConnectorState::Stopped, _) => waiting(Reason::Progressing, "is being stopped"),
+        // Failed tasks of a paused connector do as much as the others: nothing.
+        (ConnectorState::Paused, LiveState::Paused) => (ConnectorPhase::Paused, None),
         _ if live.failed() => (
             ConnectorPhase::Failed,
             Some(failed(request, live, restarts)),
         ),
-        (ConnectorState::Paused, LiveState::Paused) => (ConnectorPhase::Paused, None),
         (ConnectorState::Paused, _) => waiting(Reason::Progressing, "is being paused"),
         (ConnectorState::Running, LiveState::Paused | LiveState::Stopped) => {
             waiting(Reason::Progressing, "is being resumed")
@@ -152,7 +152,11 @@ fn failed(request: &Request<'_>, live: &LiveConnector, restarts: Restarts) -> Fi
         let message = format!("{see}; restarts have not helped so far, mend the cause");
         return Finding::stalled(Reason::TaskFailed, message);
     }
-    let message = format!("{see}; what failed is restarted after growing delays");
+    let then = match request.wanted() {
+        ConnectorState::Running => "what failed is restarted after growing delays",
+        _ => "it is restarted when it is to run again",
+    };
+    let message = format!("{see}; {then}");
     Finding::waiting(Reason::TaskFailed, message)
 }
 
