@@ -5,4 +5,6 @@
 
 pub mod api;
 pub mod class;
+#[expect(clippy::disallowed_types, reason = "adapter")]
+pub mod k8s;
 pub mod plan;
