@@ -1,4 +1,18 @@
 //! Sluice: one `IngestionPipeline` becomes Kafka topics, connectors and an autoscaler.
+//!
+//! Data flows one way: `observe` reads, `plan` decides, `apply` writes, `report` tells.
+//! `plan` is pure, total and synchronous; time is an argument and the unknown is a value.
 
+pub mod api;
+pub mod apply;
 pub mod class;
+pub mod connect;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an adapter: it holds clients and measures deadlines"
+)]
 pub mod kafka;
+pub mod observe;
+pub mod plan;
+pub mod telemetry;
