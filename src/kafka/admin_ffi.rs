@@ -266,7 +266,6 @@ impl Call {
         let patience = millis(self.timeout + Duration::from_secs(1));
         // SAFETY: a live queue; the event belongs to the caller from here on.
         let event = unsafe { sys::rd_kafka_queue_poll(queue.ptr(), patience) };
-
         let event = Owned::new(event, sys::rd_kafka_event_destroy, "")
             .map_err(|_| Failure::unanswered())?;
         // SAFETY: the string belongs to the event, which is live.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig as NativeConfig, RDKafkaLogLevel};
 use rdkafka_sys::rd_kafka_type_t::RD_KAFKA_CONSUMER;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::Error;
@@ -21,6 +21,9 @@ pub struct ClientConfig {
     /// `host:port` of one broker or several, separated by commas.
     pub bootstrap_servers: String,
 }
+
+/// How much longer than its deadline a call may take to say that it missed it.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// What all calls on one connection share.
 struct Handle {
@@ -73,6 +76,11 @@ impl Client {
             handle: Arc::new(handle),
             deadline,
         })
+    }
+
+    /// The same connection with what is left of the deadline of calls that began at `start`.
+    pub(super) fn since(&self, start: Instant) -> Self {
+        self.with_deadline(self.deadline.saturating_sub(start.elapsed()))
     }
 
     /// The same connection with another deadline for each call.
@@ -131,7 +139,11 @@ impl Client {
             let outcome = work(&call);
             handle.conclude(name, outcome)
         });
-        done.await.unwrap_or(Err(Error::Incomplete { call: name }))
+        // The call keeps the deadline by itself, unless no thread is free to start it.
+        match timeout(self.deadline + GRACE, done).await {
+            Ok(done) => done.unwrap_or(Err(Error::Incomplete { call: name })),
+            Err(_) => Err(Error::Unanswered { call: name }),
+        }
     }
 
     /// Reads a topic's metadata anew: the client's own picture of it lags by up to minutes, which
@@ -143,7 +155,7 @@ impl Client {
             main.fetch_metadata(Some(&topic), deadline).ok().map(drop)
         });
         // Whether it went well shows in the call that follows.
-        drop(read.await);
+        drop(timeout(self.deadline + GRACE, read).await);
     }
 
     pub(super) fn touch(&self) {

@@ -11,7 +11,8 @@ use super::{Client, ClientConfig, Error};
 /// Bounds of a [`Pool`].
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// How many clients may be open at once; each holds about 3 threads and 1 MiB.
+    /// How many clients may be open at once. Each holds 3 threads and 5 file descriptors,
+    /// 7 and 13 once it reads commits (on a cluster of one broker), and less than half a MiB.
     pub max_clients: usize,
     /// A client that nobody used for this long is closed.
     pub idle_after: Duration,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use rdkafka::{Offset, TopicPartitionList};
 use rdkafka_sys::rd_kafka_ResourceType_t as Resource;
 use rdkafka_sys::rd_kafka_consumer_group_state_t as State;
+use tokio::time::Instant;
 
 pub use offsets::{Isolation, OffsetSpec, offsets, offsets_each};
 
@@ -102,10 +103,11 @@ pub enum GroupState {
 /// When the cluster cannot be described; broker settings that cannot be read are `None`.
 pub async fn cluster(client: &Client) -> Result<Cluster, Error> {
     const CALL: &str = "DescribeCluster";
+    let start = Instant::now();
     let seen = client.call(CALL, Call::describe_cluster).await?;
     let id = seen.id.ok_or(Error::Incomplete { call: CALL })?;
     let settings = match seen.brokers.first() {
-        Some(broker) => broker_settings(client, *broker).await,
+        Some(broker) => broker_settings(&client.since(start), *broker).await,
         None => BTreeMap::new(),
     };
     let minutes = settings

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice::class::Class;
 use sluice::kafka::read::{self, Isolation, OffsetSpec};
-use sluice::kafka::{ClientConfig, Error, Pool, PoolSettings};
+use sluice::kafka::{ClientConfig, Error, Pool, PoolSettings, write};
 use tokio::time::Instant;
 
 use crate::support::eventually;
@@ -155,4 +155,55 @@ async fn a_sample_is_two_requests_and_a_hung_network_ends_at_the_deadline() {
     read::committed(&client, "faults-group", &asked)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_may_not_be_seen_or_changed_is_denied_and_spoils_nothing_else() {
+    let broker = Broker::start(&[
+        (
+            "authorizer.class.name",
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        ),
+        ("allow.everyone.if.no.acl.found", "true"),
+    ]);
+    let client = broker.client().await;
+    broker.create_topic("open", 1).await;
+    broker.create_topic("secret", 1).await;
+    broker.deny("secret");
+    let names = ["open", "secret"].map(String::from);
+    let asked = names.clone().map(|name| (name, 0));
+    let topics = eventually("the rule is in force", async || {
+        let topics = read::topics(&client, &names).await.unwrap();
+        topics["secret"].is_err().then_some(topics)
+    })
+    .await;
+    assert!(topics["open"].is_ok());
+    let configs = read::topic_configs(&client, &names).await.unwrap();
+    let at = (OffsetSpec::Latest, Isolation::ReadCommitted);
+    let offsets = read::offsets(&client, &asked, at.0, at.1).await.unwrap();
+    assert_eq!(offsets[&asked[0]], Ok(0));
+    let totals = [("secret".to_owned(), 2)];
+    let grown = write::create_partitions(&client, &totals).await.unwrap();
+    let change = [("retention.ms".to_owned(), Some("1".to_owned()))].into();
+    let set = write::set_configs(&client, &[("secret".to_owned(), change)])
+        .await
+        .unwrap();
+    let errors = [
+        topics["secret"].clone().unwrap_err(),
+        configs["secret"].clone().unwrap_err(),
+        offsets[&asked[1]].clone().unwrap_err(),
+        grown["secret"].clone().unwrap_err(),
+        set["secret"].clone().unwrap_err(),
+        read::group(&client, "secret").await.unwrap_err(),
+        read::committed(&client, "secret", &asked)
+            .await
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(error.class(), Class::Denied, "{error}");
+    }
+    eventually("another group", async || {
+        read::committed(&client, "open", &asked[..1]).await.ok()
+    })
+    .await;
 }

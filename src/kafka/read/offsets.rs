@@ -7,6 +7,7 @@ use futures::future::join_all;
 use rdkafka::Offset;
 use rdkafka_sys::rd_kafka_IsolationLevel_t as Level;
 use rdkafka_sys::rd_kafka_resp_err_t as Code;
+use tokio::time::Instant;
 
 use super::{ByPartition, Partition, by_part, partition_list, topics};
 use crate::kafka::admin_ffi::{Failure, NO_OFFSET, Outcome};
@@ -33,7 +34,8 @@ pub enum Isolation {
     ReadCommitted,
 }
 
-/// One offset of each of these partitions. One call to each broker that leads some of them.
+/// One offset of each of these partitions. One call to each broker that leads some of them, and a
+/// few more within the same deadline after leaders have moved.
 ///
 /// # Errors
 /// When the call as a whole fails.
@@ -62,14 +64,16 @@ pub async fn offsets_each(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
+    let start = Instant::now();
     let first = list_offsets(client, partitions, isolation).await;
     let stale = outdated_topics(partitions, &first);
     if stale.is_empty() {
         return Ok(by_partition(first?));
     }
-    join_all(stale.into_iter().map(|topic| client.refresh(topic))).await;
-    match list_offsets(client, partitions, isolation).await {
-        Err(error) if is_leaderless(&error) => leaderless(client, partitions).await,
+    let left = client.since(start);
+    join_all(stale.into_iter().map(|topic| left.refresh(topic))).await;
+    match list_offsets(&client.since(start), partitions, isolation).await {
+        Err(error) if is_leaderless(&error) => leaderless(&client.since(start), partitions).await,
         second => Ok(by_partition(second?)),
     }
 }

@@ -318,6 +318,26 @@ impl Broker {
         consumer
     }
 
+    /// Denies everybody the topic and the group of this name, where the broker has an authorizer.
+    pub fn deny(&self, name: &str) {
+        let done = Command::new("java")
+            .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path()])
+            .args([
+                "org.apache.kafka.tools.AclCommand",
+                "--bootstrap-server",
+                &self.bootstrap(),
+            ])
+            .args(["--add", "--deny-principal", "User:*", "--operation", "All"])
+            .args(["--topic", name, "--group", name])
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+    }
+
     /// Cuts a partition's log: records before this offset are gone.
     pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
