@@ -17,7 +17,8 @@ use tracing::info;
 use super::settings::RunArgs;
 use crate::{
     apply::Sinks,
-    connect, k8s,
+    connect,
+    k8s::{self, events::Events},
     kafka::{Pool, PoolSettings},
     observe::Sources,
     reconcile::{Context, controller},
@@ -95,8 +96,13 @@ fn context(
         metrics: metrics.clone(),
         operator_namespace: settings.operator_namespace.clone(),
     };
-    let reporter =
-        Reporter::new(client.clone(), metrics, live, settings.status_interval, args.pod_name.clone());
+    let reporter = Reporter {
+        kube: client.clone(),
+        events: Events::new(client.clone(), args.pod_name.clone()),
+        metrics,
+        live,
+        status_interval: settings.status_interval,
+    };
     Ok(Context::new(sources, sinks, reporter, settings, now))
 }
 

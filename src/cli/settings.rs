@@ -28,6 +28,9 @@ pub struct RunArgs {
     /// Address of metrics, health and live values.
     #[arg(long, env = "SLUICE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
+    /// Name of this pod, which tells operators apart in events.
+    #[arg(long, env = "SLUICE_POD_NAME")]
+    pub pod_name: Option<String>,
     /// How log lines look.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     pub log_format: Format,

@@ -284,7 +284,8 @@ pub async fn claim(
 ) -> Result<(), Error> {
     let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     let map = to_config_map(name, holder, subject);
-    let created = api.create(&PostParams::default(), &map);
+    let params = PostParams::default();
+    let created = api.create(&params, &map);
     match bounded(what::<ConfigMap>("create", namespace, name), created).await {
         Err(Error::Refused { status, .. }) if status.is_already_exists() => {}
         other => return other.map(drop),

@@ -3,6 +3,7 @@
 
 mod connect;
 mod containers;
+pub mod deletion;
 pub mod lag;
 pub mod look;
 pub mod scaling;

@@ -31,7 +31,7 @@ pub async fn topics(client: &Client, names: &[String]) -> BTreeMap<String, Known
             (Ok(Some(topic)), Some(Ok(config))) => Known::Value(Some(seen(topic, config))),
             (Err(error), _) | (_, Some(Err(error))) => Known::Unknown(unknown_kafka(&error)),
             // Not there, or deleted between the two calls: the next pass sees it missing.
-            (Ok(_), None) => Known::Value(None),
+            (Ok(_), _) => Known::Value(None),
         };
         (name, seen)
     };

@@ -1,22 +1,27 @@
 //! One pipeline in one pass: topics, then workers and connectors, then scaling. Pure; the order
 //! between parts is decided here: a connector whose topic is not there yet waits, and says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
 
 use super::{
     Finding, Identity, Known, Look, PipelinePlan, Settings,
     claims::{self, Claim, ClaimKind, ClaimSeen},
-    connectors::{self, ConnectSeen, ConnectorPart, ConnectorStep, ContainerSeen, WorkersPart},
+    connectors::{
+        connect::{ConnectSeen, restarts::Restarts},
+        container::ContainerSeen,
+        part::{self, ConnectorPart, ConnectorStep, WorkersPart},
+    },
     names,
     topics::{self, TopicPlan, TopicView},
 };
 use crate::api::{
     IngestionPipelineSpec, IngestionPipelineStatus,
     common::Reason,
-    connectors::Connector,
-    topics::{Management, TopicPhase},
+    connectors::{Connector, ConnectorStatus},
+    topics::{Management, TopicPhase, TopicStatus},
 };
 
 /// Annotation that accepts another Kafka cluster behind the same address: its id.
@@ -39,6 +44,10 @@ pub struct Subject<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// The operator's settings.
     pub settings: &'a Settings,
+    /// Restarts of failed tasks so far, by connector.
+    pub restarts: &'a BTreeMap<String, Restarts>,
+    /// The time of this pass.
+    pub now: Timestamp,
 }
 
 /// The Kafka cluster.
@@ -63,8 +72,17 @@ pub struct LookSeen {
     pub claims: BTreeMap<Claim, Known<ClaimSeen>>,
     /// The Connect workers and what is in them, where any are declared or left.
     pub connect: Option<ConnectSeen>,
-    /// The Deployments of container connectors, by connector; also of those no longer declared.
-    pub containers: BTreeMap<String, ContainerSeen>,
+    /// The Deployments of container connectors.
+    pub containers: ContainersSeen,
+}
+
+/// The Deployments of a pipeline.
+#[derive(Clone, Debug)]
+pub struct ContainersSeen {
+    /// By declared connector.
+    pub connectors: BTreeMap<String, ContainerSeen>,
+    /// All that carry the pipeline's label, also of connectors that are no longer declared.
+    pub deployments: Known<Vec<Deployment>>,
 }
 
 impl Subject<'_> {
@@ -96,7 +114,7 @@ impl Subject<'_> {
 }
 
 /// Plans topics and connectors from one look.
-pub fn look(subject: Subject<'_>, seen: &LookSeen, now: Timestamp) -> PipelinePlan {
+pub fn look(subject: Subject<'_>, seen: &LookSeen) -> PipelinePlan {
     let mut plan = PipelinePlan { suspended: subject.spec.suspend, ..PipelinePlan::default() };
     let mut findings = Vec::new();
     match cluster(subject, &seen.cluster) {
@@ -108,9 +126,9 @@ pub fn look(subject: Subject<'_>, seen: &LookSeen, now: Timestamp) -> PipelinePl
     }
     findings.extend(auto_create(&seen.cluster));
     let topics = topics(subject, seen);
-    let workers = connectors::workers(subject, seen);
+    let workers = part::workers(subject, seen);
     let connectors =
-        subject.spec.connectors.iter().map(|c| connector(subject, c, seen, &topics, now)).collect();
+        subject.spec.connectors.iter().map(|c| connector(subject, c, seen, &topics)).collect();
     let mut look = Look { findings, topics, workers, connectors };
     if subject.paused() {
         pause(&mut look);
@@ -146,12 +164,12 @@ fn cluster(
 
 /// The last status with the reason why nothing was done.
 fn nothing_done(subject: Subject<'_>, finding: Finding) -> Look {
-    let topic = |status: &_| TopicPlan {
-        status: crate::api::topics::TopicStatus::clone(status),
+    let topic = |status: &TopicStatus| TopicPlan {
+        status: status.clone(),
         steps: Vec::new(),
         findings: Vec::new(),
     };
-    let connector = |status: &crate::api::connectors::ConnectorStatus| ConnectorPart {
+    let connector = |status: &ConnectorStatus| ConnectorPart {
         status: status.clone(),
         ..ConnectorPart::default()
     };
@@ -196,7 +214,7 @@ fn deleted(subject: Subject<'_>, seen: &LookSeen) -> Option<TopicPlan> {
         return None;
     }
     let steps = topics::deleted_by_request(id, seen.topics.get(name)?);
-    let status = crate::api::topics::TopicStatus {
+    let status = TopicStatus {
         name: name.to_owned(),
         phase: TopicPhase::Releasing,
         ..Default::default()
@@ -210,9 +228,13 @@ fn connector(
     spec: &Connector,
     seen: &LookSeen,
     topics: &[TopicPlan],
-    now: Timestamp,
 ) -> ConnectorPart {
-    let part = connectors::runtime(subject, spec, seen, now);
+    let unready: BTreeSet<String> = topics
+        .iter()
+        .filter(|topic| topic.status.id.is_none())
+        .map(|topic| topic.status.name.clone())
+        .collect();
+    let part = part::runtime(subject, spec, seen, &unready);
     let mut take = Vec::new();
     for claim in subject.claims(spec) {
         let free = Known::Value(ClaimSeen::Free);
@@ -222,35 +244,7 @@ fn connector(
             Err(finding) => return part.held(finding),
         }
     }
-    match waits_for(spec, topics) {
-        Some(finding) if !part.exists => part.held(finding),
-        _ => part.after(take),
-    }
-}
-
-/// Why a connector that is not there yet must not be created yet.
-fn waits_for(spec: &Connector, topics: &[TopicPlan]) -> Option<Finding> {
-    let needed = |name: &str| {
-        let consumed = spec.consumes.as_ref().is_some_and(|c| c.topics.iter().any(|t| t == name));
-        consumed || spec.connect.as_ref().is_some_and(|connect| names_topic(&connect.config, name))
-    };
-    let missing: Vec<&str> = topics
-        .iter()
-        .filter(|topic| needed(&topic.status.name) && topic.status.id.is_none())
-        .map(|topic| topic.status.name.as_str())
-        .collect();
-    (!missing.is_empty()).then(|| {
-        Finding::waiting(
-            Reason::WaitingForTopics,
-            format!("connector {} waits for topic {}", spec.name, missing.join(", ")),
-        )
-    })
-}
-
-/// Whether a Connect configuration names this topic under one of the usual keys.
-fn names_topic(config: &BTreeMap<String, String>, name: &str) -> bool {
-    let listed = |key| config.get(key).is_some_and(|v| v.split(',').any(|t| t.trim() == name));
-    listed("topic") || listed("topics")
+    part.after(take)
 }
 
 fn pause(look: &mut Look) {

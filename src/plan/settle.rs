@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
-    Finding, Failure, Look, PipelinePlan, Severity, Subject, ScalingPlan,
+    Failure, Finding, Look, PipelinePlan, Severity, Subject, ScalingPlan,
     conditions::{self, Verdict, cut},
 };
 use crate::{

@@ -2,7 +2,7 @@
 //! claims are given back, the finalizer comes off. An unreachable Kafka holds that for a bounded
 //! time only, and what was left behind is told.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use kube::runtime::controller::Action;
 use tracing::{info, warn};
@@ -12,7 +12,7 @@ use crate::{
     api::{IngestionPipeline, common::{ConditionType, Reason}},
     apply, k8s, observe,
     plan::{
-        Known, conditions::{self, Verdict},
+        conditions::{self, Verdict},
         deletion::{self, DeletionPlan},
         pipeline::Subject,
         settle::Telling,
@@ -31,14 +31,16 @@ pub async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Act
     }
     let last = pipeline.status.clone().unwrap_or_default();
     let annotations = pipeline.metadata.annotations.clone().unwrap_or_default();
+    let now = (context.now)();
     let subject = Subject {
         pipeline: identity(pipeline),
         spec: &pipeline.spec,
         last: &last,
         annotations: &annotations,
         settings: &context.settings,
+        restarts: &BTreeMap::new(),
+        now,
     };
-    let now = (context.now)();
     let since = pipeline.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);
     let plan = if deletion::topics(subject).is_empty() {
         DeletionPlan { done: true, ..DeletionPlan::default() }
@@ -76,7 +78,7 @@ async fn tell_waiting(
     next.conditions.extend(ready);
     next.observed_generation = generation;
     if pipeline.status.as_ref() != Some(&next) {
-        k8s::write::status(&context.sinks.kube, pipeline, &next).await?;
+        context.reporter.status(pipeline, &next).await?;
     }
     Ok(())
 }

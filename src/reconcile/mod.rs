@@ -7,7 +7,7 @@ mod deletion;
 mod state;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -21,10 +21,12 @@ use crate::{
     api::{IngestionPipeline, IngestionPipelineStatus},
     apply::{self, Sinks, Target},
     class::Class,
-    connect, k8s,
+    k8s,
     observe::{self, Sources, scaling::Between},
     plan::{
         self, Failure, Identity, PipelinePlan, Settings,
+        connectors::connect::restarts::Restarts,
+        names,
         pipeline::Subject,
         settle,
     },
@@ -146,12 +148,15 @@ async fn work(
     // The cache may predate our own last write: what was written is newer.
     let last = state.last(pipeline);
     let annotations = pipeline.metadata.annotations.clone().unwrap_or_default();
+    let restarts = state.restarts.clone();
     let subject = Subject {
         pipeline: identity(pipeline),
         spec: &pipeline.spec,
         last: &last,
         annotations: &annotations,
         settings: &context.settings,
+        restarts: &restarts,
+        now,
     };
     let kafka = context.sources.kafka(&pipeline.spec.kafka).await;
     let mut plan = PipelinePlan { suspended: pipeline.spec.suspend, ..PipelinePlan::default() };
@@ -159,12 +164,12 @@ async fn work(
     if due.look {
         let seen = observe::look::look(&context.sources, subject, &kafka).await;
         state.remember(&seen);
-        plan = plan::pipeline::look(subject, &seen, now);
+        plan = plan::pipeline::look(subject, &seen);
+        state.restarts = restarts_of(&plan);
     }
     sample(context, subject, state, due, &kafka, &mut plan, now).await;
-    let workers = connect::base_url(&plan::names::workers(subject.pipeline.name), subject.pipeline.namespace);
+    let workers = names::workers_url(subject.pipeline);
     let target = Target {
-        pipeline,
         identity: subject.pipeline,
         cluster_id: plan.cluster_id.as_deref(),
         workers: &workers,
@@ -215,7 +220,7 @@ async fn sample(
             &mut sampled.scaler,
         );
         plan.scaling.insert(name.clone(), scaling);
-        state.sampled(subject.spec, name, now);
+        state.sampled(connector, now);
     }
     plan.autoscaled = plan::rescale::autoscaled(subject, &plan.scaling);
 }
@@ -226,6 +231,11 @@ fn identity(pipeline: &IngestionPipeline) -> Identity<'_> {
         name: pipeline.metadata.name.as_deref().unwrap_or_default(),
         uid: pipeline.metadata.uid.as_deref().unwrap_or_default(),
     }
+}
+
+fn restarts_of(plan: &PipelinePlan) -> BTreeMap<String, Restarts> {
+    let parts = plan.look.iter().flat_map(|look| &look.connectors);
+    parts.filter_map(|part| Some((part.status.name.clone(), part.restarts?))).collect()
 }
 
 /// How a look ended, as far as it decides when the next one is due.

@@ -14,7 +14,9 @@ use crate::{
     class::Class,
     kafka::read::Partition,
     observe::lag::Sampler,
-    plan::{Unknown, pipeline::LookSeen, scaling::Scaler},
+    plan::{
+        Unknown, connectors::connect::restarts::Restarts, pipeline::LookSeen, scaling::Scaler,
+    },
     report::Written,
 };
 
@@ -23,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How soon after steps the result is looked at.
 const LOOK_AFTER_STEPS: Duration = Duration::from_secs(1);
 /// How often a connector without `autoscaling` is sampled.
-pub const SAMPLE_EVERY: Duration = Duration::from_secs(15);
+const SAMPLE_EVERY: Duration = Duration::from_secs(15);
 /// A look caused by an event comes at most this often.
 const LOOK_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
@@ -44,6 +46,8 @@ pub struct State {
     pub written: Written,
     /// The newest status, written or not.
     pub current: Option<IngestionPipelineStatus>,
+    /// Restarts of failed tasks so far, by connector.
+    pub restarts: BTreeMap<String, Restarts>,
     sampled: BTreeMap<String, Sampled>,
     partitions: BTreeMap<String, i32>,
     conflicts: BTreeMap<String, String>,
@@ -172,13 +176,10 @@ impl State {
 
     /// Notes that a connector was sampled. The rhythm is kept from due time to due time, so that
     /// the time a pass takes does not stretch it.
-    pub fn sampled(&mut self, pipeline: &IngestionPipeline, connector: &str, now: Timestamp) {
-        let interval = consuming(pipeline)
-            .find(|(name, _)| *name == connector)
-            .map_or(SAMPLE_EVERY, |(_, interval)| interval);
-        let sampled = self.sampled.entry(connector.to_owned()).or_default();
-        let next = later(sampled.due.unwrap_or(now), interval);
-        sampled.due = Some(if next > now { next } else { later(now, interval) });
+    pub fn sampled(&mut self, connector: &Connector, now: Timestamp) {
+        let sampled = self.sampled.entry(connector.name.clone()).or_default();
+        let next = later(sampled.due.unwrap_or(now), interval(connector));
+        sampled.due = Some(if next > now { next } else { later(now, interval(connector)) });
     }
 
     /// How long until something is due.
@@ -220,10 +221,12 @@ impl Looked {
 
 /// The connectors with a consumer group, and how often each is sampled.
 fn consuming(pipeline: &IngestionPipeline) -> impl Iterator<Item = (&str, Duration)> {
-    pipeline.spec.connectors.iter().filter(|c| c.consumes.is_some()).map(|connector| {
-        let interval = connector.autoscaling.as_ref().map_or(SAMPLE_EVERY, |a| a.interval.as_std());
-        (connector.name.as_str(), interval)
-    })
+    let consuming = pipeline.spec.connectors.iter().filter(|c| c.consumes.is_some());
+    consuming.map(|connector| (connector.name.as_str(), interval(connector)))
+}
+
+fn interval(connector: &Connector) -> Duration {
+    connector.autoscaling.as_ref().map_or(SAMPLE_EVERY, |scaling| scaling.interval.as_std())
 }
 
 fn later(from: Timestamp, wait: Duration) -> Timestamp {

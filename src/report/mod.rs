@@ -2,12 +2,18 @@
 //! transitions, metrics and live values on every pass. The only phase whose failure fails a pass.
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
+use kube::{Client, Resource, ResourceExt};
 
 use crate::{
     api::{IngestionPipeline, IngestionPipelineStatus},
-    k8s::{self, Kube},
-    plan::settle::{self, Telling},
+    k8s::{
+        self,
+        events::{Events, Happening},
+    },
+    plan::{
+        names::MANAGER,
+        settle::{self, Telling},
+    },
     telemetry::{
         live::Live,
         metrics::{ConnectorLabels, ConnectorNumbers, Metrics},
@@ -18,7 +24,9 @@ use crate::{
 #[derive(Clone)]
 pub struct Reporter {
     /// The cluster.
-    pub kube: Kube,
+    pub kube: Client,
+    /// Events on pipelines.
+    pub events: Events,
     /// Metrics.
     pub metrics: Metrics,
     /// Live values.
@@ -50,8 +58,7 @@ impl Reporter {
         let due = worth_writing(before, next, written.as_ref().map(|(at, _)| *at), now, self.status_interval);
         let after = if due {
             let rounded = settle::rounded(next);
-            k8s::write::status(&self.kube, pipeline, &rounded).await?;
-            self.metrics.status_written();
+            self.status(pipeline, &rounded).await?;
             Some((now, rounded))
         } else {
             written
@@ -62,12 +69,36 @@ impl Reporter {
         Ok(after)
     }
 
-    /// An event that cannot be written must not hold the pass: status says the same.
-    async fn tell(&self, pipeline: &IngestionPipeline, telling: &Telling) {
+    /// Writes status. Nobody else writes it, and a pipeline has one pass at a time: no resource
+    /// version is needed, and a stale view of the object does not fail the write.
+    ///
+    /// # Errors
+    /// When the cluster refuses or does not answer.
+    pub async fn status(
+        &self,
+        pipeline: &IngestionPipeline,
+        status: &IngestionPipelineStatus,
+    ) -> Result<(), k8s::Error> {
+        let (namespace, name) = (pipeline.namespace().unwrap_or_default(), pipeline.name_any());
+        let write = k8s::write::status::<IngestionPipeline>(
+            &self.kube, &namespace, &name, status, None, MANAGER,
+        );
+        write.await?;
+        self.metrics.status_written();
+        Ok(())
+    }
+
+    /// Publishes an event. One that cannot be written must not hold the pass: status says the same.
+    pub async fn tell(&self, pipeline: &IngestionPipeline, telling: &Telling) {
         let Telling { warning, reason, message } = telling;
-        let result =
-            k8s::write::event(&self.kube, pipeline, *warning, reason.as_str(), message).await;
-        if let Err(error) = result {
+        let happening = Happening {
+            warning: *warning,
+            reason: reason.as_str(),
+            action: "Reconcile",
+            note: message,
+        };
+        let object = pipeline.object_ref(&());
+        if let Err(error) = self.events.publish(&object, &happening).await {
             tracing::warn!(reason = reason.as_str(), %error, "event not written");
         }
     }

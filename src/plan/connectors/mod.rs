@@ -12,3 +12,4 @@ pub mod quantity;
 pub mod references;
 pub mod replicas;
 pub mod trouble;
+pub mod workers;

@@ -1,10 +1,24 @@
 //! What the runtimes have in common once planned: status, findings and steps of one connector, or
 //! of the Connect workers. A connector that is held gets no step and says why.
 
-use super::{connect::ConnectStep, container::ContainerStep, workers::WorkersStep};
+use std::collections::BTreeSet;
+
+use super::{
+    connect::{self, ConnectStep, config, restarts::Restarts},
+    container::{self, ContainerStep},
+    workers::WorkersStep,
+};
 use crate::{
-    api::connectors::{ConnectorPhase, ConnectorStatus},
-    plan::{Finding, Severity, claims::Claim},
+    api::{
+        common::Reason,
+        connectors::{ConnectConnector, Connector, ConnectorPhase, ConnectorStatus, Container},
+    },
+    plan::{
+        Finding, Known, Severity,
+        claims::Claim,
+        names,
+        pipeline::{LookSeen, Subject},
+    },
 };
 
 /// One step towards a connector, in the order in which they are carried out.
@@ -27,8 +41,8 @@ pub struct ConnectorPart {
     pub findings: Vec<Finding>,
     /// Steps in order; a failure stops those behind it.
     pub steps: Vec<ConnectorStep>,
-    /// Whether it is there already.
-    pub exists: bool,
+    /// Restarts of failed tasks to remember.
+    pub restarts: Option<Restarts>,
 }
 
 /// What to do and say about the Connect workers, and about what is left of connectors that are no
@@ -41,6 +55,113 @@ pub struct WorkersPart {
     pub steps: Vec<WorkersStep>,
     /// Requests to Connect and writes to Deployments that concern no declared connector.
     pub removals: Vec<ConnectorStep>,
+}
+
+/// Plans one connector by its runtime. `unready` are the topics that do not exist yet.
+#[must_use]
+pub fn runtime(
+    subject: Subject<'_>,
+    spec: &Connector,
+    seen: &LookSeen,
+    unready: &BTreeSet<String>,
+) -> ConnectorPart {
+    match (&spec.connect, &spec.container) {
+        (Some(connect), _) => in_connect(subject, spec, connect, seen, unready),
+        (None, Some(container)) => in_container(subject, spec, container, seen, unready),
+        // Admission refuses a connector without a runtime.
+        (None, None) => ConnectorPart::default(),
+    }
+}
+
+/// What Connect is to be asked about a connector, and planned from.
+#[must_use]
+pub fn connect_request<'a>(
+    subject: Subject<'a>,
+    connector: &'a Connector,
+    connect: &'a ConnectConnector,
+    unready_topics: &'a BTreeSet<String>,
+) -> connect::Request<'a> {
+    connect::Request {
+        connector,
+        connect,
+        pipeline: subject.pipeline,
+        settings: subject.settings,
+        suspended: subject.spec.suspend,
+        unready_topics,
+        last: last(subject, connector),
+        restarts: subject.restarts.get(&connector.name).copied().unwrap_or_default(),
+        now: subject.now,
+    }
+}
+
+fn last<'a>(subject: Subject<'a>, connector: &Connector) -> Option<&'a ConnectorStatus> {
+    subject.last.connectors.iter().find(|status| status.name == connector.name)
+}
+
+fn in_connect(
+    subject: Subject<'_>,
+    spec: &Connector,
+    connect: &ConnectConnector,
+    seen: &LookSeen,
+    unready: &BTreeSet<String>,
+) -> ConnectorPart {
+    let needed = config::topics(spec, connect, &subject.spec.topics);
+    let unready = unready.iter().filter(|name| needed.contains(name.as_str())).cloned().collect();
+    let request = connect_request(subject, spec, connect, &unready);
+    let Some(seen) = &seen.connect else { return ConnectorPart::default() };
+    let plan = connect::connector(&request, seen);
+    ConnectorPart {
+        status: plan.status,
+        findings: plan.findings,
+        steps: plan.steps.into_iter().map(ConnectorStep::Connect).collect(),
+        restarts: Some(plan.restarts),
+    }
+}
+
+fn in_container(
+    subject: Subject<'_>,
+    spec: &Connector,
+    container: &Container,
+    seen: &LookSeen,
+    unready: &BTreeSet<String>,
+) -> ConnectorPart {
+    let Some(seen) = seen.containers.connectors.get(&spec.name) else {
+        return ConnectorPart::default();
+    };
+    let request = container::Request {
+        spec: subject.spec,
+        connector: spec,
+        container,
+        pipeline: subject.pipeline,
+        suspended: subject.spec.suspend,
+        wanted: None,
+        last: last(subject, spec),
+    };
+    let plan = container::container(&request, seen);
+    let part = ConnectorPart {
+        status: plan.status,
+        findings: plan.findings,
+        steps: plan.steps.into_iter().map(ConnectorStep::Container).collect(),
+        restarts: None,
+    };
+    let exists = !matches!(seen.deployment, Known::Value(None));
+    match waits_for(spec, unready) {
+        Some(finding) if !exists => part.held(finding),
+        _ => part,
+    }
+}
+
+/// Why a container that is not there yet must not be started yet. One that runs is left alone.
+fn waits_for(spec: &Connector, unready: &BTreeSet<String>) -> Option<Finding> {
+    let consumed = spec.consumes.iter().flat_map(|consumes| &consumes.topics);
+    let missing: Vec<&str> =
+        consumed.filter(|topic| unready.contains(*topic)).map(String::as_str).collect();
+    (!missing.is_empty()).then(|| {
+        Finding::waiting(
+            Reason::WaitingForTopics,
+            format!("connector {} waits for topic {}", spec.name, missing.join(", ")),
+        )
+    })
 }
 
 impl ConnectorPart {
