@@ -1,10 +1,16 @@
 //! Sluice: one `IngestionPipeline` becomes Kafka topics, connectors and an autoscaler.
 //!
-//! Data flows one way: [`observe`](crate) reads, `plan` decides, `apply` writes, `report` tells.
+//! Data flows one way: `observe` reads, `plan` decides, `apply` writes, `report` tells.
 //! `plan` is pure, total and synchronous; time is an argument and the unknown is a value.
 
 pub mod api;
 pub mod class;
 #[expect(clippy::disallowed_types, reason = "adapter")]
 pub mod k8s;
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an adapter: it holds clients and measures deadlines"
+)]
+pub mod kafka;
 pub mod plan;

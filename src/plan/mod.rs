@@ -3,8 +3,10 @@
 //! only conclude not to act, and then it says why. Steps are absolute, so that a stale view or a
 //! second run does no harm.
 
+pub mod claims;
 pub mod connectors;
 pub mod names;
+pub mod topics;
 
 use std::time::Duration;
 
