@@ -387,7 +387,7 @@ fn class_path() -> String {
     let libs = super::cache().join("kafka").join(VERSION).join("libs");
     assert!(
         libs.join(format!("kafka_2.13-{VERSION}.jar")).exists(),
-        "Kafka {VERSION} is missing in {}: `make parts` fetches it",
+        "Kafka {VERSION} is missing in {}: `hack/parts` fetches it",
         libs.display()
     );
     format!("{}/*", libs.display())
