@@ -22,11 +22,7 @@ use crate::{
 };
 
 /// Carries out the steps of one connector.
-pub async fn connector(
-    sinks: &Sinks,
-    target: Target<'_>,
-    part: &ConnectorPart,
-) -> Option<Failure> {
+pub async fn connector(sinks: &Sinks, target: Target<'_>, part: &ConnectorPart) -> Option<Failure> {
     let subject = Subject::Connector(part.status.name.clone());
     steps(sinks, target, subject, &part.steps).await
 }
@@ -36,7 +32,7 @@ pub async fn workers(sinks: &Sinks, target: Target<'_>, part: &WorkersPart) -> V
     let mut failures = Vec::new();
     for step in &part.steps {
         let result = worker(sinks, target, step).await;
-        if let Some(failure) = sinks.done(worker_word(step), Subject::Workers, result) {
+        if let Some(failure) = sinks.done("applyWorkers", Subject::Workers, result) {
             failures.push(failure);
             break;
         }
@@ -64,9 +60,7 @@ async fn steps(
             ConnectorStep::Container(step) => {
                 (container_word(step), container(sinks, target, step).await)
             }
-            ConnectorStep::Connect(step) => {
-                (connect_word(step), rest(sinks, target, step).await)
-            }
+            ConnectorStep::Connect(step) => (connect_word(step), rest(sinks, target, step).await),
         };
         if let Some(failure) = sinks.done(word, subject.clone(), result) {
             return Some(failure);
@@ -83,26 +77,31 @@ pub async fn scale(
     deployment: &str,
     to: i32,
 ) -> Option<Failure> {
-    let step = ContainerStep::Scale { name: deployment.to_owned(), to };
+    let step = ContainerStep::Scale {
+        name: deployment.to_owned(),
+        to,
+    };
     let result = container(sinks, target, &step).await;
     sinks.done("scale", Subject::Connector(connector.to_owned()), result)
 }
 
-async fn container(
-    sinks: &Sinks,
-    target: Target<'_>,
-    step: &ContainerStep,
-) -> Result<(), Cause> {
+async fn container(sinks: &Sinks, target: Target<'_>, step: &ContainerStep) -> Result<(), Cause> {
     let namespace = target.identity.namespace;
     let result = match step {
         ContainerStep::Create(deployment) => {
-            k8s::write::create(&sinks.kube, &**deployment, names::MANAGER).await.map(drop)
+            k8s::write::create(&sinks.kube, &**deployment, names::MANAGER)
+                .await
+                .map(drop)
         }
         ContainerStep::Apply(deployment) => {
-            k8s::write::apply(&sinks.kube, &**deployment, names::MANAGER).await.map(drop)
+            k8s::write::apply(&sinks.kube, &**deployment, names::MANAGER)
+                .await
+                .map(drop)
         }
         ContainerStep::Scale { name, to } => {
-            k8s::write::scale(&sinks.kube, namespace, name, *to, names::SCALER).await.map(drop)
+            k8s::write::scale(&sinks.kube, namespace, name, *to, names::SCALER)
+                .await
+                .map(drop)
         }
         ContainerStep::Delete { name, uid } => {
             k8s::write::delete::<Deployment>(&sinks.kube, namespace, name, uid).await
@@ -111,17 +110,28 @@ async fn container(
     result.map_err(|error| kube_failure(&error))
 }
 
+async fn worker(_: &Sinks, _: Target<'_>, step: &WorkersStep) -> Result<(), Cause> {
+    match *step {}
+}
+
 async fn rest(sinks: &Sinks, target: Target<'_>, step: &ConnectStep) -> Result<(), Cause> {
-    let endpoint = sinks.connect.endpoint(target.workers).map_err(|e| connect_failure(&e))?;
-    call(&endpoint, step).await.map_err(|error| connect_failure(&error))
+    let endpoint = sinks
+        .connect
+        .endpoint(target.workers)
+        .map_err(|e| connect_failure(&e))?;
+    call(&endpoint, step)
+        .await
+        .map_err(|error| connect_failure(&error))
 }
 
 async fn call(endpoint: &Endpoint, step: &ConnectStep) -> Result<(), connect::Error> {
     use connect::write;
     match step {
-        ConnectStep::Create { name, config, state } => {
-            write::create(endpoint, name, config, target_state(*state)).await
-        }
+        ConnectStep::Create {
+            name,
+            config,
+            state,
+        } => write::create(endpoint, name, config, target_state(*state)).await,
         ConnectStep::Put { name, config } => write::put(endpoint, name, config).await,
         ConnectStep::SetState { name, state } => {
             write::set_state(endpoint, name, target_state(*state)).await
@@ -159,7 +169,11 @@ const fn connect_word(step: &ConnectStep) -> &'static str {
 }
 
 fn kube_failure(error: &k8s::Error) -> Cause {
-    Cause { class: error.class(), reason: Reason::ApplyFailed, message: error.to_string() }
+    Cause {
+        class: error.class(),
+        reason: Reason::ApplyFailed,
+        message: error.to_string(),
+    }
 }
 
 fn connect_failure(error: &connect::Error) -> Cause {
@@ -168,7 +182,11 @@ fn connect_failure(error: &connect::Error) -> Cause {
         Class::Down => Reason::ConnectUnreachable,
         _ => Reason::ConnectRefused,
     };
-    Cause { class, reason, message: error.to_string() }
+    Cause {
+        class,
+        reason,
+        message: error.to_string(),
+    }
 }
 
 impl Sinks {
@@ -181,11 +199,21 @@ impl Sinks {
     ) -> Option<Failure> {
         let cause = result.err();
         self.count(step, cause.as_ref().map(|cause| cause.class));
-        let Some(Cause { class, reason, message }) = cause else {
+        let Some(Cause {
+            class,
+            reason,
+            message,
+        }) = cause
+        else {
             info!(step, %subject, "done");
             return None;
         };
         info!(step, %subject, failed = message);
-        Some(Failure { subject, class, reason, message })
+        Some(Failure {
+            subject,
+            class,
+            reason,
+            message,
+        })
     }
 }

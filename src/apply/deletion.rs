@@ -21,20 +21,28 @@ pub async fn deletion(
     if plan.stop_workers {
         let name = names::workers(subject.pipeline.name);
         let namespace = subject.pipeline.namespace;
-        let result =
-            k8s::write::delete_any::<StatefulSet>(&sinks.kube, namespace, &name).await;
+        let result = k8s::write::delete_any::<StatefulSet>(&sinks.kube, namespace, &name).await;
         sinks.count("stopWorkers", result.as_ref().err().map(k8s::Error::class));
         if let Err(error) = result {
             warn!(%error, "workers not stopped");
         }
     }
-    let (Some(client), false) = (client, plan.topics.is_empty()) else { return };
+    let (Some(client), false) = (client, plan.topics.is_empty()) else {
+        return;
+    };
     let results = match kafka::write::delete_topics(client, &plan.topics).await {
         Ok(results) => results,
-        Err(error) => plan.topics.iter().map(|name| (name.clone(), Err(error.clone()))).collect(),
+        Err(error) => plan
+            .topics
+            .iter()
+            .map(|name| (name.clone(), Err(error.clone())))
+            .collect(),
     };
     for (topic, result) in results {
-        sinks.count("deleteTopic", result.as_ref().err().map(kafka::Error::class));
+        sinks.count(
+            "deleteTopic",
+            result.as_ref().err().map(kafka::Error::class),
+        );
         match result {
             Ok(()) => info!(topic, "topic deleted"),
             Err(error) => warn!(topic, %error, "topic not deleted"),

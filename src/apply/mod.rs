@@ -16,9 +16,7 @@ use crate::{
     connect,
     k8s::{self, claims::Holder},
     kafka,
-    plan::{
-        Failure, Identity, PipelinePlan, claims::Claim, names,
-    },
+    plan::{Failure, Identity, PipelinePlan, claims::Claim, names},
     telemetry::metrics::Metrics,
 };
 
@@ -64,14 +62,31 @@ pub async fn pipeline(
     if let Some(look) = &plan.look {
         let topics = topics::topics(sinks, target, kafka, &look.topics);
         let workers = connectors::workers(sinks, target, &look.workers);
-        let connectors =
-            join_all(look.connectors.iter().map(|part| connectors::connector(sinks, target, part)));
+        let connectors = join_all(
+            look.connectors
+                .iter()
+                .map(|part| connectors::connector(sinks, target, part)),
+        );
         let (topics, workers, connectors) = tokio::join!(topics, workers, connectors);
-        failures.extend(topics.into_iter().chain(workers).chain(connectors.into_iter().flatten()));
+        failures.extend(
+            topics
+                .into_iter()
+                .chain(workers)
+                .chain(connectors.into_iter().flatten()),
+        );
     }
     let scaled = plan.scaling.iter().filter_map(|(name, scaling)| {
-        let decided = scaling.decided.as_ref().filter(|d| d.acts && d.from != d.to)?;
-        Some(connectors::scale(sinks, target, name, &decided.deployment, decided.to))
+        let decided = scaling
+            .decided
+            .as_ref()
+            .filter(|d| d.acts && d.from != d.to)?;
+        Some(connectors::scale(
+            sinks,
+            target,
+            name,
+            &decided.deployment,
+            decided.to,
+        ))
     });
     failures.extend(join_all(scaled).await.into_iter().flatten());
     failures
@@ -84,7 +99,9 @@ impl Sinks {
 
     /// Takes a claim. Without a known Kafka cluster none is planned.
     async fn claim(&self, target: Target<'_>, claim: &Claim) -> Result<(), k8s::Error> {
-        let Some(cluster) = target.cluster_id else { return Ok(()) };
+        let Some(cluster) = target.cluster_id else {
+            return Ok(());
+        };
         let kind = claim.kind.as_str();
         let record = names::claim(cluster, kind, &claim.name);
         let holder = Holder {
@@ -93,24 +110,50 @@ impl Sinks {
             name: target.identity.name.to_owned(),
         };
         let subject = BTreeMap::from(
-            [("clusterId", cluster), ("kind", kind), ("name", claim.name.as_str())]
-                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+            [
+                ("clusterId", cluster),
+                ("kind", kind),
+                ("name", claim.name.as_str()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
         );
-        k8s::write::claim(&self.kube, &self.operator_namespace, &record, &holder, &subject).await
+        k8s::write::claim(
+            &self.kube,
+            &self.operator_namespace,
+            &record,
+            &holder,
+            &subject,
+        )
+        .await
     }
 
     async fn release(&self, target: Target<'_>, claim: &Claim) -> Result<(), k8s::Error> {
-        let Some(cluster) = target.cluster_id else { return Ok(()) };
+        let Some(cluster) = target.cluster_id else {
+            return Ok(());
+        };
         let record = names::claim(cluster, claim.kind.as_str(), &claim.name);
-        k8s::write::release_claim(&self.kube, &self.operator_namespace, &record, target.identity.uid)
-            .await
+        k8s::write::release_claim(
+            &self.kube,
+            &self.operator_namespace,
+            &record,
+            target.identity.uid,
+        )
+        .await
     }
 }
 
 /// A claim that somebody else took a moment before is told by the next look; until then it waits.
 fn claim_failure(error: &k8s::Error) -> Cause {
-    let reason = if error.class() == Class::Conflict { Reason::Claimed } else { Reason::ApplyFailed };
-    Cause { class: error.class(), reason, message: error.to_string() }
+    let reason = if error.class() == Class::Conflict {
+        Reason::Claimed
+    } else {
+        Reason::ApplyFailed
+    };
+    Cause {
+        class: error.class(),
+        reason,
+        message: error.to_string(),
+    }
 }
 
 fn kafka_failure(error: &kafka::Error, refused: Reason) -> Cause {
@@ -120,5 +163,9 @@ fn kafka_failure(error: &kafka::Error, refused: Reason) -> Cause {
         Class::Invalid => refused,
         _ => Reason::KafkaRefused,
     };
-    Cause { class: error.class(), reason, message: error.to_string() }
+    Cause {
+        class: error.class(),
+        reason,
+        message: error.to_string(),
+    }
 }

@@ -24,9 +24,16 @@ pub async fn topics(
     client: Option<&Client>,
     plans: &[TopicPlan],
 ) -> Vec<Failure> {
-    let mut lanes = Lanes { plans, failures: BTreeMap::new(), sinks };
+    let mut lanes = Lanes {
+        plans,
+        failures: BTreeMap::new(),
+        sinks,
+    };
     for (name, ()) in lanes.next(|step| matches!(step, TopicStep::Claim).then_some(())) {
-        let claim = Claim { kind: ClaimKind::Topic, name: name.to_owned() };
+        let claim = Claim {
+            kind: ClaimKind::Topic,
+            name: name.to_owned(),
+        };
         let result = sinks.claim(target, &claim).await;
         lanes.done("claim", name, result.map_err(|error| claim_failure(&error)));
     }
@@ -34,38 +41,76 @@ pub async fn topics(
         in_kafka(&mut lanes, client).await;
     }
     for (name, ()) in lanes.next(|step| matches!(step, TopicStep::Release).then_some(())) {
-        let claim = Claim { kind: ClaimKind::Topic, name: name.to_owned() };
+        let claim = Claim {
+            kind: ClaimKind::Topic,
+            name: name.to_owned(),
+        };
         let result = sinks.release(target, &claim).await;
-        lanes.done("release", name, result.map_err(|error| claim_failure(&error)));
+        lanes.done(
+            "release",
+            name,
+            result.map_err(|error| claim_failure(&error)),
+        );
     }
     lanes.failures.into_values().collect()
 }
 
 async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
     let new: Vec<NewTopic> = lanes
-        .next(|step| if let TopicStep::Create(topic) = step { Some(new_topic(topic)) } else { None })
+        .next(|step| {
+            if let TopicStep::Create(topic) = step {
+                Some(new_topic(topic))
+            } else {
+                None
+            }
+        })
         .into_iter()
         .map(|(_, topic)| topic)
         .collect();
     if !new.is_empty() {
-        lanes.batch("createTopic", write::create_topics(client, &new).await, names(&new));
+        lanes.batch(
+            "createTopic",
+            write::create_topics(client, &new).await,
+            names(&new),
+        );
     }
-    let grown: Vec<(String, i32)> =
-        lanes.owned(|step| if let TopicStep::Grow(to) = step { Some(*to) } else { None });
+    let grown: Vec<(String, i32)> = lanes.owned(|step| {
+        if let TopicStep::Grow(to) = step {
+            Some(*to)
+        } else {
+            None
+        }
+    });
     if !grown.is_empty() {
-        lanes.batch("growTopic", write::create_partitions(client, &grown).await, firsts(&grown));
+        lanes.batch(
+            "growTopic",
+            write::create_partitions(client, &grown).await,
+            firsts(&grown),
+        );
     }
     let changed: Vec<(String, ConfigChange)> = lanes.owned(|step| {
-        if let TopicStep::Configure(changes) = step { Some(changes.clone()) } else { None }
+        if let TopicStep::Configure(changes) = step {
+            Some(changes.clone())
+        } else {
+            None
+        }
     });
     if !changed.is_empty() {
-        lanes.batch("configureTopic", write::set_configs(client, &changed).await, firsts(&changed));
+        lanes.batch(
+            "configureTopic",
+            write::set_configs(client, &changed).await,
+            firsts(&changed),
+        );
     }
     let deleted: Vec<(String, ())> =
         lanes.owned(|step| matches!(step, TopicStep::Delete { .. }).then_some(()));
     if !deleted.is_empty() {
         let names = firsts(&deleted);
-        lanes.batch("deleteTopic", write::delete_topics(client, &names).await, names);
+        lanes.batch(
+            "deleteTopic",
+            write::delete_topics(client, &names).await,
+            names,
+        );
     }
 }
 
@@ -96,25 +141,44 @@ struct Lanes<'a> {
 impl<'a> Lanes<'a> {
     /// The steps of one kind, of topics without a failure.
     fn next<T>(&self, pick: impl Fn(&TopicStep) -> Option<T>) -> Vec<(&'a str, T)> {
-        let open = self.plans.iter().filter(|plan| !self.failures.contains_key(&plan.status.name));
+        let open = self
+            .plans
+            .iter()
+            .filter(|plan| !self.failures.contains_key(&plan.status.name));
         let step = |plan: &'a TopicPlan| {
-            Some((plan.status.name.as_str(), plan.steps.iter().find_map(&pick)?))
+            Some((
+                plan.status.name.as_str(),
+                plan.steps.iter().find_map(&pick)?,
+            ))
         };
         open.filter_map(step).collect()
     }
 
     fn owned<T>(&self, pick: impl Fn(&TopicStep) -> Option<T>) -> Vec<(String, T)> {
-        self.next(pick).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        self.next(pick)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect()
     }
 
     fn done(&mut self, step: &'static str, name: &str, result: Result<(), Cause>) {
         let cause = result.err();
-        self.sinks.count(step, cause.as_ref().map(|cause| cause.class));
-        tracing::info!(step, topic = name, failed = cause.as_ref().map(|c| c.message.as_str()));
+        self.sinks
+            .count(step, cause.as_ref().map(|cause| cause.class));
+        tracing::info!(
+            step,
+            topic = name,
+            failed = cause.as_ref().map(|c| c.message.as_str())
+        );
         if let Some(cause) = cause {
             let message = format!("topic {name}: {}", cause.message);
             let subject = Subject::Topic(name.to_owned());
-            let failure = Failure { subject, class: cause.class, reason: cause.reason, message };
+            let failure = Failure {
+                subject,
+                class: cause.class,
+                reason: cause.reason,
+                message,
+            };
             self.failures.insert(name.to_owned(), failure);
         }
     }
@@ -127,12 +191,18 @@ impl<'a> Lanes<'a> {
     ) {
         let mut results = match results {
             Ok(results) => results,
-            Err(error) => names.iter().map(|name| (name.clone(), Err(error.clone()))).collect(),
+            Err(error) => names
+                .iter()
+                .map(|name| (name.clone(), Err(error.clone())))
+                .collect(),
         };
         for name in names {
             let result = results.remove(&name).unwrap_or(Ok(()));
-            self.done(step, &name, result.map_err(|error| kafka_failure(&error, Reason::TopicRefused)));
+            self.done(
+                step,
+                &name,
+                result.map_err(|error| kafka_failure(&error, Reason::TopicRefused)),
+            );
         }
     }
 }
-

@@ -37,7 +37,10 @@ const CRD_DEADLINE: Duration = Duration::from_secs(60);
 /// Runs the operator until SIGTERM or SIGINT.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     log::start(args.log_format, &args.log_level).context("--log-level")?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operate(args))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(operate(args))
 }
 
 async fn operate(args: RunArgs) -> anyhow::Result<ExitCode> {
@@ -45,10 +48,16 @@ async fn operate(args: RunArgs) -> anyhow::Result<ExitCode> {
     let client = k8s::client().await.context("no cluster")?;
     established(&client).await?;
     let stop = CancellationToken::new();
-    let (metrics, live, ready) =
-        (Metrics::default(), Live::default(), Arc::new(AtomicBool::new(false)));
-    let endpoint =
-        Endpoint { metrics: metrics.clone(), live: live.clone(), ready: Arc::clone(&ready) };
+    let (metrics, live, ready) = (
+        Metrics::default(),
+        Live::default(),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let endpoint = Endpoint {
+        metrics: metrics.clone(),
+        live: live.clone(),
+        ready: Arc::clone(&ready),
+    };
     let context = Arc::new(context(&args, &client, metrics, live)?);
     let serve = http::serve(args.http_address, endpoint, stop.clone());
     let control = controller::run(client, context, ready, stop.clone());
@@ -67,12 +76,13 @@ async fn operate(args: RunArgs) -> anyhow::Result<ExitCode> {
 async fn established(client: &kube::Client) -> anyhow::Result<()> {
     const NAME: &str = "ingestionpipelines.sluice.dev";
     let crds = kube::Api::all(client.clone());
-    tokio::time::timeout(CRD_DEADLINE, await_condition(crds, NAME, conditions::is_crd_established()))
-        .await
-        .with_context(|| {
-            format!("{NAME} is not installed: install the chart, or apply `sluice crd`")
-        })?
-        .with_context(|| format!("cannot read the custom resource definition {NAME}"))?;
+    tokio::time::timeout(
+        CRD_DEADLINE,
+        await_condition(crds, NAME, conditions::is_crd_established()),
+    )
+    .await
+    .with_context(|| format!("{NAME} is not installed: install the chart, or apply `sluice crd`"))?
+    .with_context(|| format!("cannot read the custom resource definition {NAME}"))?;
     Ok(())
 }
 

@@ -11,10 +11,18 @@ use crate::{plan, telemetry::log::Format};
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Namespace that the operator runs in; claims are kept there.
-    #[arg(long, env = "SLUICE_OPERATOR_NAMESPACE", default_value = "sluice-system")]
+    #[arg(
+        long,
+        env = "SLUICE_OPERATOR_NAMESPACE",
+        default_value = "sluice-system"
+    )]
     operator_namespace: String,
     /// Image of Kafka Connect workers of pipelines that name none.
-    #[arg(long, env = "SLUICE_CONNECT_IMAGE", default_value = "sluice/kafka:4.3.1")]
+    #[arg(
+        long,
+        env = "SLUICE_CONNECT_IMAGE",
+        default_value = "sluice/kafka:4.3.1"
+    )]
     connect_image: String,
     /// Prefix of every name outside the cluster, where several clusters share a Kafka.
     #[arg(long, env = "SLUICE_CLUSTER_NAME", value_parser = cluster_name)]
@@ -35,7 +43,11 @@ pub struct RunArgs {
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     pub log_format: Format,
     /// A level, `info`, or directives, `info,sluice=debug`.
-    #[arg(long, env = "SLUICE_LOG_LEVEL", default_value = "info,kube=warn,librdkafka=warn")]
+    #[arg(
+        long,
+        env = "SLUICE_LOG_LEVEL",
+        default_value = "info,kube=warn,librdkafka=warn"
+    )]
     pub log_level: String,
 }
 
@@ -54,7 +66,9 @@ impl RunArgs {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: Result<crate::api::common::Duration, _> = text.parse();
-    parsed.map(crate::api::common::Duration::as_std).map_err(|error| error.to_string())
+    parsed
+        .map(crate::api::common::Duration::as_std)
+        .map_err(|error| error.to_string())
 }
 
 fn cluster_name(text: &str) -> Result<String, String> {

@@ -34,7 +34,11 @@ pub struct TopArgs {
     #[arg(long, default_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
     /// Namespace of the operator.
-    #[arg(long, env = "SLUICE_OPERATOR_NAMESPACE", default_value = "sluice-system")]
+    #[arg(
+        long,
+        env = "SLUICE_OPERATOR_NAMESPACE",
+        default_value = "sluice-system"
+    )]
     operator_namespace: String,
     /// Service of the operator.
     #[arg(long, default_value = "sluice")]
@@ -58,11 +62,16 @@ struct LiveView {
 
 /// Shows the pipeline until interrupted, or once.
 pub fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(watch(args))
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(watch(args))
 }
 
 async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default().await.context("no cluster: is KUBECONFIG set?")?;
+    let client = Client::try_default()
+        .await
+        .context("no cluster: is KUBECONFIG set?")?;
     let mut out = std::io::stdout();
     let terminal = out.is_terminal();
     loop {
@@ -93,7 +102,11 @@ async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
 
 async fn view(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
     match live(args, client).await {
-        Ok(live) => Ok(View { at: live.at, status: live.status, stale: None }),
+        Ok(live) => Ok(View {
+            at: live.at,
+            status: live.status,
+            stale: None,
+        }),
         Err(_) => from_status(args, client).await,
     }
 }
@@ -103,14 +116,17 @@ async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
         "/api/v1/namespaces/{}/services/{}:http/proxy/v1/pipelines/{}/{}",
         args.operator_namespace, args.operator_service, args.namespace, args.name
     );
-    Ok(client.request(http::Request::get(path).body(Vec::new())?).await?)
+    Ok(client
+        .request(http::Request::get(path).body(Vec::new())?)
+        .await?)
 }
 
 async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
     let api: Api<IngestionPipeline> = Api::namespaced(client.clone(), &args.namespace);
-    let pipeline = api.get(&args.name).await.with_context(|| {
-        format!("cannot read pipeline {}/{}", args.namespace, args.name)
-    })?;
+    let pipeline = api
+        .get(&args.name)
+        .await
+        .with_context(|| format!("cannot read pipeline {}/{}", args.namespace, args.name))?;
     let at = now();
     let written = pipeline
         .metadata
@@ -121,11 +137,20 @@ async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
         .filter_map(|entry| entry.time.as_ref())
         .map(|time| time.0)
         .max();
-    let age = written.map_or(jiff::SignedDuration::ZERO, |written| at.duration_since(written));
-    Ok(View { at, status: pipeline.status.unwrap_or_default(), stale: Some(age) })
+    let age = written.map_or(jiff::SignedDuration::ZERO, |written| {
+        at.duration_since(written)
+    });
+    Ok(View {
+        at,
+        status: pipeline.status.unwrap_or_default(),
+        stale: Some(age),
+    })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the edge of the program: a person's clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge of the program: a person's clock"
+)]
 fn now() -> Timestamp {
     Timestamp::now()
 }
@@ -160,7 +185,10 @@ fn table(args: &TopArgs, view: &View) -> String {
     }
     for condition in &view.status.conditions {
         if condition.status == "False" {
-            let line = format!("\n{}: {} {}", condition.type_, condition.reason, condition.message);
+            let line = format!(
+                "\n{}: {} {}",
+                condition.type_, condition.reason, condition.message
+            );
             text.push_str(&line);
         }
     }
@@ -192,7 +220,9 @@ fn clock(at: Timestamp) -> String {
 }
 
 fn stale(view: &View) -> String {
-    view.stale.map_or_else(String::new, |age| format!(" (status, {} s old)", age.as_secs()))
+    view.stale.map_or_else(String::new, |age| {
+        format!(" (status, {} s old)", age.as_secs())
+    })
 }
 
 fn number(value: Option<i64>) -> String {
@@ -210,7 +240,11 @@ fn rate(value: Option<f64>) -> String {
 /// `ready/wanted`.
 fn replicas(connector: &ConnectorStatus) -> String {
     let part = |value: Option<i32>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
-    format!("{}/{}", part(connector.ready_replicas), part(connector.desired_replicas))
+    format!(
+        "{}/{}",
+        part(connector.ready_replicas),
+        part(connector.desired_replicas)
+    )
 }
 
 fn decision(connector: &ConnectorStatus) -> String {

@@ -35,7 +35,10 @@ pub(super) fn to_config_map(
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            labels: Some(BTreeMap::from([(OWNER_LABEL.to_owned(), holder.uid.clone())])),
+            labels: Some(BTreeMap::from([(
+                OWNER_LABEL.to_owned(),
+                holder.uid.clone(),
+            )])),
             ..Default::default()
         },
         data: Some(data),
@@ -48,9 +51,15 @@ pub(super) fn to_config_map(
 pub(super) fn holder(map: &ConfigMap) -> Holder {
     let field = |key: &str| {
         let data = map.data.as_ref();
-        data.and_then(|data| data.get(key)).cloned().unwrap_or_default()
+        data.and_then(|data| data.get(key))
+            .cloned()
+            .unwrap_or_default()
     };
-    Holder { uid: field("ownerUid"), namespace: field("ownerNamespace"), name: field("ownerName") }
+    Holder {
+        uid: field("ownerUid"),
+        namespace: field("ownerNamespace"),
+        name: field("ownerName"),
+    }
 }
 
 /// A JSON patch that hands the claim to another pipeline, if its holder still has this name.

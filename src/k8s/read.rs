@@ -211,5 +211,8 @@ pub async fn own_claims(
 ) -> Result<BTreeSet<String>, Error> {
     let labels = BTreeMap::from([(OWNER_LABEL.to_owned(), uid.to_owned())]);
     let claims = list::<ConfigMap>(client, namespace, &labels).await?;
-    Ok(claims.into_iter().filter_map(|claim| claim.metadata.name).collect())
+    Ok(claims
+        .into_iter()
+        .filter_map(|claim| claim.metadata.name)
+        .collect())
 }

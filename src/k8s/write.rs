@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, fmt::Debug};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
+    api::{
+        DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+    },
     core::{NamespaceResourceScope, Status},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -297,7 +299,10 @@ pub async fn claim(
         // The apiserver answers a failed `test` as an invalid patch.
         Err(Error::Refused { status, what }) if status.code == 422 => {
             let status = Status::failure("another pipeline holds it", "Conflict").with_code(409);
-            Err(Error::Refused { what, status: status.boxed() })
+            Err(Error::Refused {
+                what,
+                status: status.boxed(),
+            })
         }
         other => other.map(drop),
     }
@@ -339,5 +344,10 @@ async fn release(
     }
     let params = DeleteParams::default();
     let call = api.delete_collection(&params, &selected);
-    bounded(what::<ConfigMap>("delete", namespace, name.unwrap_or("*")), call).await.map(drop)
+    bounded(
+        what::<ConfigMap>("delete", namespace, name.unwrap_or("*")),
+        call,
+    )
+    .await
+    .map(drop)
 }

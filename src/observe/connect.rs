@@ -33,14 +33,15 @@ use crate::{
 };
 
 /// What the workers say of their connectors.
-pub async fn connect(
-    sources: &Sources,
-    subject: Subject<'_>,
-    workers: Known<Option<WorkersSeen>>,
-) -> ConnectSeen {
-    let endpoint = match sources.connect.endpoint(&names::workers_url(subject.pipeline)) {
+pub async fn connect(sources: &Sources, subject: Subject<'_>) -> Option<ConnectSeen> {
+    subject.spec.connect.as_ref()?;
+    let workers: Known<Option<WorkersSeen>> = Known::Value(None);
+    let endpoint = match sources
+        .connect
+        .endpoint(&names::workers_url(subject.pipeline))
+    {
         Ok(endpoint) => endpoint,
-        Err(error) => return unseen(workers, &unknown(&error)),
+        Err(error) => return Some(unseen(workers, &unknown(&error))),
     };
     let (plugins, live) = tokio::join!(read::plugins(&endpoint), read::connectors(&endpoint));
     let mut seen = ConnectSeen {
@@ -50,7 +51,7 @@ pub async fn connect(
         validations: BTreeMap::new(),
     };
     seen.validations = validations(&endpoint, subject, &seen).await;
-    seen
+    Some(seen)
 }
 
 fn unseen(workers: Known<Option<WorkersSeen>>, unknown: &Unknown) -> ConnectSeen {
@@ -70,18 +71,26 @@ async fn validations(
 ) -> BTreeMap<String, Known<Vec<ConfigError>>> {
     // Whether topics are ready is decided in planning; an early validation does no harm.
     let ready = BTreeSet::new();
-    let asked = |connector: &Connector| -> Option<(String, ConnectConnector, BTreeMap<String, String>)> {
-        let connect = connector.connect.as_ref()?;
-        let request = part::connect_request(subject, connector, connect, &ready);
-        let config = planning::to_validate(&request, seen)?;
-        Some((connector.name.clone(), connect.clone(), config))
-    };
-    let ask = async |(name, connect, config): (String, ConnectConnector, BTreeMap<String, String>)| {
-        let answer = read::validate(endpoint, &connect.class, &config).await;
-        (name, known(answer.map(|errors| errors.into_iter().map(config_error).collect())))
-    };
+    let asked =
+        |connector: &Connector| -> Option<(String, ConnectConnector, BTreeMap<String, String>)> {
+            let connect = connector.connect.as_ref()?;
+            let request = part::connect_request(subject, connector, connect, &ready);
+            let config = planning::to_validate(&request, seen)?;
+            Some((connector.name.clone(), connect.clone(), config))
+        };
+    let ask =
+        async |(name, connect, config): (String, ConnectConnector, BTreeMap<String, String>)| {
+            let answer = read::validate(endpoint, &connect.class, &config).await;
+            (
+                name,
+                known(answer.map(|errors| errors.into_iter().map(config_error).collect())),
+            )
+        };
     let asked: Vec<_> = subject.spec.connectors.iter().filter_map(asked).collect();
-    join_all(asked.into_iter().map(ask)).await.into_iter().collect()
+    join_all(asked.into_iter().map(ask))
+        .await
+        .into_iter()
+        .collect()
 }
 
 fn known<T>(answer: Result<T, connect::Error>) -> Known<T> {
@@ -97,7 +106,11 @@ fn unknown(error: &connect::Error) -> Unknown {
         Class::Down => Reason::ConnectUnreachable,
         _ => Reason::ConnectRefused,
     };
-    Unknown { class, reason, message: error.to_string() }
+    Unknown {
+        class,
+        reason,
+        message: error.to_string(),
+    }
 }
 
 fn plugin(plugin: read::Plugin) -> Plugin {
@@ -106,11 +119,17 @@ fn plugin(plugin: read::Plugin) -> Plugin {
         "sink" => PluginKind::Sink,
         _ => PluginKind::Other,
     };
-    Plugin { class: plugin.class, kind }
+    Plugin {
+        class: plugin.class,
+        kind,
+    }
 }
 
 fn live_one(connector: read::Connector) -> LiveConnector {
-    let task = |task: read::Task| LiveTask { state: state(task.state), trace: task.trace };
+    let task = |task: read::Task| LiveTask {
+        state: state(task.state),
+        trace: task.trace,
+    };
     LiveConnector {
         config: connector.config,
         state: connector.state.map_or(LiveState::Pending, state),
@@ -130,5 +149,9 @@ const fn state(state: State) -> LiveState {
 }
 
 fn config_error(error: read::ConfigError) -> ConfigError {
-    ConfigError { key: error.key, messages: error.messages, recommended: error.recommended }
+    ConfigError {
+        key: error.key,
+        messages: error.messages,
+        recommended: error.recommended,
+    }
 }

@@ -25,8 +25,12 @@ use crate::{
 
 /// Looks at every container connector, and at Deployments of connectors that are gone.
 pub async fn containers(sources: &Sources, subject: Subject<'_>) -> ContainersSeen {
-    let declared: Vec<&Connector> =
-        subject.spec.connectors.iter().filter(|c| c.container.is_some()).collect();
+    let declared: Vec<&Connector> = subject
+        .spec
+        .connectors
+        .iter()
+        .filter(|c| c.container.is_some())
+        .collect();
     let namespace = subject.pipeline.namespace;
     let labels = names::selector(subject.pipeline.name, None);
     let (deployments, pods, scalers) = tokio::join!(
@@ -48,8 +52,14 @@ pub async fn containers(sources: &Sources, subject: Subject<'_>) -> ContainersSe
         };
         (connector.name.clone(), seen)
     };
-    let connectors = join_all(declared.iter().map(look)).await.into_iter().collect();
-    ContainersSeen { connectors, deployments }
+    let connectors = join_all(declared.iter().map(look))
+        .await
+        .into_iter()
+        .collect();
+    ContainersSeen {
+        connectors,
+        deployments,
+    }
 }
 
 /// Among the pipeline's own, else by name: something of this name may be there that is not ours.
@@ -96,7 +106,9 @@ fn of_connector(pods: &Known<Vec<Pod>>, connector: &str) -> Known<Vec<trouble::P
         Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
         Known::Value(pods) => {
             let of = |pod: &&Pod| {
-                pod.labels().get(names::CONNECTOR_LABEL).is_some_and(|name| name == connector)
+                pod.labels()
+                    .get(names::CONNECTOR_LABEL)
+                    .is_some_and(|name| name == connector)
             };
             let pods: Vec<Pod> = pods.iter().filter(of).cloned().collect();
             Known::Value(trouble::problems(&pods))
@@ -111,7 +123,9 @@ fn of_deployment(
     match scalers {
         Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
         Known::Value(scalers) => {
-            let of = scalers.iter().filter(|scaler| scaler.deployment == deployment);
+            let of = scalers
+                .iter()
+                .filter(|scaler| scaler.deployment == deployment);
             let conflict = |scaler: &read::Scaler| ConflictingScaler {
                 kind: scaler.kind.clone(),
                 name: scaler.name.clone(),
@@ -126,17 +140,15 @@ async fn references(sources: &Sources, namespace: &str, connector: &Connector) -
     let Some(container) = &connector.container else {
         return Known::Value(Data::new());
     };
-    let needed: BTreeSet<Source> =
-        references::of_container(container).into_iter().map(|r| r.source).collect();
+    let needed: BTreeSet<Source> = references::of_container(container)
+        .into_iter()
+        .map(|r| r.source)
+        .collect();
     digests(sources, namespace, needed).await
 }
 
 /// Digests of these Secrets and `ConfigMap`s; unknown as a whole when one cannot be read.
-pub async fn digests(
-    sources: &Sources,
-    namespace: &str,
-    needed: BTreeSet<Source>,
-) -> Known<Data> {
+pub async fn digests(sources: &Sources, namespace: &str, needed: BTreeSet<Source>) -> Known<Data> {
     let mut data: Data = BTreeMap::new();
     for source in needed {
         let digests = match source.kind {

@@ -43,16 +43,28 @@ pub async fn deletion(
     );
     let view = |(name, claim): (String, Claim)| {
         let claim = claims.get(&claim)?.clone();
-        Some((name.clone(), TopicView { topic: seen.remove(&name)?, claim }))
+        Some((
+            name.clone(),
+            TopicView {
+                topic: seen.remove(&name)?,
+                claim,
+            },
+        ))
     };
-    DeletionSeen { topics: wanted.into_iter().filter_map(view).collect(), workers }
+    DeletionSeen {
+        topics: wanted.into_iter().filter_map(view).collect(),
+        workers,
+    }
 }
 
 /// Whether any pod of the Connect workers is left.
 async fn workers(sources: &Sources, subject: Subject<'_>) -> Known<bool> {
     let labels = names::selector(subject.pipeline.name, None);
     match read::list::<Pod>(&sources.kube, subject.pipeline.namespace, &labels).await {
-        Ok(pods) => Known::Value(pods.iter().any(|p| !p.labels().contains_key(names::CONNECTOR_LABEL))),
+        Ok(pods) => Known::Value(
+            pods.iter()
+                .any(|p| !p.labels().contains_key(names::CONNECTOR_LABEL)),
+        ),
         Err(error) => Known::Unknown(unknown_kube(&error)),
     }
 }

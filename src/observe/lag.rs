@@ -69,11 +69,21 @@ impl Sampler {
         question: GroupQuestion<'_>,
         observation: &mut Observation,
     ) -> Result<(), Unknown> {
-        let GroupQuestion { group, partitions, now, .. } = question;
+        let GroupQuestion {
+            group,
+            partitions,
+            now,
+            ..
+        } = question;
         let asks_group = self.asks_group(question);
         let (committed, ends, state) = tokio::join!(
             read::committed(client, group, partitions),
-            read::offsets(client, partitions, OffsetSpec::Latest, Isolation::ReadCommitted),
+            read::offsets(
+                client,
+                partitions,
+                OffsetSpec::Latest,
+                Isolation::ReadCommitted
+            ),
             OptionFuture::from(asks_group.then(|| read::group(client, group)))
         );
         let committed = committed.map_err(|error| unknown_kafka(&error))?;
@@ -96,9 +106,13 @@ impl Sampler {
         for sample in &mut observation.partitions {
             let partition = (sample.topic.clone(), sample.partition);
             let position = sample.committed.or(sample.start);
-            let arrival = self.arrivals.get(&partition).filter(|(at, _)| Some(*at) == position);
+            let arrival = self
+                .arrivals
+                .get(&partition)
+                .filter(|(at, _)| Some(*at) == position);
             sample.unread_since = arrival.map(|(_, arrival)| arrival.at);
-            sample.unread_since_or_earlier = arrival.is_some_and(|(_, arrival)| arrival.lower_bound);
+            sample.unread_since_or_earlier =
+                arrival.is_some_and(|(_, arrival)| arrival.lower_bound);
         }
     }
 
@@ -111,7 +125,9 @@ impl Sampler {
 
     /// A missing commit counts from the log's start, and a commit before it is no commit any more.
     fn asks_starts(&self, now: Timestamp, committed: &ByPartition<Option<i64>>) -> bool {
-        let stale = self.starts_at.is_none_or(|at| now.duration_since(at) >= STARTS_EVERY);
+        let stale = self
+            .starts_at
+            .is_none_or(|at| now.duration_since(at) >= STARTS_EVERY);
         let behind = |(partition, commit): (&Partition, &Result<Option<i64>, kafka::Error>)| {
             let start = self.starts.get(partition);
             match (commit, start) {
@@ -124,8 +140,12 @@ impl Sampler {
     }
 
     async fn read_starts(&mut self, client: &Client, partitions: &[Partition], now: Timestamp) {
-        let starts =
-            read::offsets(client, partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted);
+        let starts = read::offsets(
+            client,
+            partitions,
+            OffsetSpec::Earliest,
+            Isolation::ReadUncommitted,
+        );
         if let Ok(starts) = starts.await {
             self.starts = starts
                 .into_iter()
@@ -142,7 +162,10 @@ impl Sampler {
         ends: &ByPartition<i64>,
     ) -> PartitionSample {
         let (commit, end) = (committed.get(partition), ends.get(partition));
-        let error = [commit.and_then(error_of), end.and_then(error_of)].into_iter().flatten().next();
+        let error = [commit.and_then(error_of), end.and_then(error_of)]
+            .into_iter()
+            .flatten()
+            .next();
         let missing = (commit.is_none() || end.is_none()).then(|| "no answer".to_owned());
         let commit = commit.and_then(|c| c.as_ref().ok().copied().flatten());
         PartitionSample {
@@ -166,14 +189,21 @@ impl Sampler {
     ) {
         let mut open: BTreeMap<Partition, Search> = wanted
             .iter()
-            .map(|record| ((record.topic.clone(), record.partition), Search::new(record.offset, now)))
+            .map(|record| {
+                (
+                    (record.topic.clone(), record.partition),
+                    Search::new(record.offset, now),
+                )
+            })
             .collect();
         for _ in 0..SEARCH_STEPS {
             if open.is_empty() || !step(client, &mut open).await {
                 break;
             }
         }
-        let found = open.into_iter().map(|(p, search)| (p, (search.offset, search.arrival())));
+        let found = open
+            .into_iter()
+            .map(|(p, search)| (p, (search.offset, search.arrival())));
         self.arrivals.extend(found);
     }
 }
@@ -196,11 +226,20 @@ impl Search {
     /// Starts five minutes back; the first steps look further while the record is older.
     fn new(offset: i64, now: Timestamp) -> Self {
         let late = now.as_millisecond();
-        Self { offset, early: late - 300_000, late, proven: false }
+        Self {
+            offset,
+            early: late - 300_000,
+            late,
+            proven: false,
+        }
     }
 
     const fn probe(self) -> i64 {
-        if self.proven { self.early + (self.late - self.early) / 2 } else { self.early }
+        if self.proven {
+            self.early + (self.late - self.early) / 2
+        } else {
+            self.early
+        }
     }
 
     /// `first` is the first offset whose record is not older than the probe.
@@ -222,7 +261,10 @@ impl Search {
     /// The latest time that the record can have arrived: the lag is never overstated.
     fn arrival(self) -> Arrival {
         let at = Timestamp::from_millisecond(self.late).unwrap_or(Timestamp::UNIX_EPOCH);
-        Arrival { at, lower_bound: !self.proven }
+        Arrival {
+            at,
+            lower_bound: !self.proven,
+        }
     }
 }
 
@@ -232,8 +274,7 @@ async fn step(client: &Client, open: &mut BTreeMap<Partition, Search>) -> bool {
         .iter()
         .map(|(partition, search)| (partition.clone(), OffsetSpec::Timestamp(search.probe())))
         .collect();
-    let Ok(answers) =
-        read::offsets_each(client, &questions, Isolation::ReadUncommitted).await
+    let Ok(answers) = read::offsets_each(client, &questions, Isolation::ReadUncommitted).await
     else {
         return false;
     };

@@ -26,10 +26,20 @@ pub async fn look(
         connect::connect(sources, subject)
     );
     let (cluster, topics, claims) = in_kafka;
-    LookSeen { cluster, topics, claims, containers, connect }
+    LookSeen {
+        cluster,
+        topics,
+        claims,
+        containers,
+        connect,
+    }
 }
 
-type InKafka = (Known<ClusterSeen>, BTreeMap<String, TopicView>, BTreeMap<Claim, Known<ClaimSeen>>);
+type InKafka = (
+    Known<ClusterSeen>,
+    BTreeMap<String, TopicView>,
+    BTreeMap<Claim, Known<ClaimSeen>>,
+);
 
 /// The cluster, the topics, and who holds what. Claims are kept by cluster id: without one from
 /// now, the pinned one serves.
@@ -41,22 +51,29 @@ async fn in_kafka(
     let names = pipeline::topics_to_read(subject);
     let (cluster, mut topics) = match kafka {
         Known::Value(client) => tokio::join!(cluster(client), topics::topics(client, &names)),
-        Known::Unknown(unknown) => {
-            (Known::Unknown(unknown.clone()), topics::all(&names, unknown))
-        }
+        Known::Unknown(unknown) => (
+            Known::Unknown(unknown.clone()),
+            topics::all(&names, unknown),
+        ),
     };
-    let id = cluster.value().map(|c| c.id.clone()).or_else(|| subject.last.cluster_id.clone());
+    let id = cluster
+        .value()
+        .map(|c| c.id.clone())
+        .or_else(|| subject.last.cluster_id.clone());
     let wanted = wanted_claims(subject, &names);
     let mut claims = match (&id, cluster.unknown()) {
         (Some(id), _) => sources.claims(id, subject.pipeline, &wanted).await,
-        (None, Some(unknown)) => {
-            wanted.into_iter().map(|c| (c, Known::Unknown(unknown.clone()))).collect()
-        }
+        (None, Some(unknown)) => wanted
+            .into_iter()
+            .map(|c| (c, Known::Unknown(unknown.clone())))
+            .collect(),
         (None, None) => BTreeMap::new(),
     };
     let view = |name: String| {
         let topic = topics.remove(&name)?;
-        let claim = claims.remove(&topic_claim(&name)).unwrap_or(Known::Value(ClaimSeen::Free));
+        let claim = claims
+            .remove(&topic_claim(&name))
+            .unwrap_or(Known::Value(ClaimSeen::Free));
         Some((name, TopicView { topic, claim }))
     };
     let views = names.into_iter().filter_map(view).collect();
@@ -75,11 +92,23 @@ async fn cluster(client: &kafka::Client) -> Known<ClusterSeen> {
 }
 
 fn topic_claim(name: &str) -> Claim {
-    Claim { kind: ClaimKind::Topic, name: name.to_owned() }
+    Claim {
+        kind: ClaimKind::Topic,
+        name: name.to_owned(),
+    }
 }
 
 fn wanted_claims(subject: Subject<'_>, topics: &[String]) -> BTreeSet<Claim> {
-    let topics = topics.iter().filter(|name| pipeline::claims_topic(subject.spec, name));
-    let connectors = subject.spec.connectors.iter().flat_map(|c| subject.claims(c));
-    topics.map(|name| topic_claim(name)).chain(connectors).collect()
+    let topics = topics
+        .iter()
+        .filter(|name| pipeline::claims_topic(subject.spec, name));
+    let connectors = subject
+        .spec
+        .connectors
+        .iter()
+        .flat_map(|c| subject.claims(c));
+    topics
+        .map(|name| topic_claim(name))
+        .chain(connectors)
+        .collect()
 }

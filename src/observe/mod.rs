@@ -42,7 +42,9 @@ pub struct Sources {
 impl Sources {
     /// The client of a pipeline's Kafka.
     pub async fn kafka(&self, kafka: &Kafka) -> Known<kafka::Client> {
-        let config = ClientConfig { bootstrap_servers: kafka.bootstrap_servers.clone() };
+        let config = ClientConfig {
+            bootstrap_servers: kafka.bootstrap_servers.clone(),
+        };
         match self.kafka.client(&config).await {
             Ok(client) => Known::Value(client),
             Err(error) => Known::Unknown(unknown_kafka(&error)),
@@ -57,14 +59,17 @@ impl Sources {
         pipeline: Identity<'_>,
         claims: &BTreeSet<Claim>,
     ) -> BTreeMap<Claim, Known<ClaimSeen>> {
-        let own = match k8s::read::own_claims(&self.kube, &self.operator_namespace, pipeline.uid).await
-        {
-            Ok(own) => own,
-            Err(error) => {
-                let unknown = unknown_kube(&error);
-                return claims.iter().map(|c| (c.clone(), Known::Unknown(unknown.clone()))).collect();
-            }
-        };
+        let own =
+            match k8s::read::own_claims(&self.kube, &self.operator_namespace, pipeline.uid).await {
+                Ok(own) => own,
+                Err(error) => {
+                    let unknown = unknown_kube(&error);
+                    return claims
+                        .iter()
+                        .map(|c| (c.clone(), Known::Unknown(unknown.clone())))
+                        .collect();
+                }
+            };
         let look = async |claim: &Claim| {
             let record = names::claim(cluster_id, claim.kind.as_str(), &claim.name);
             let seen = if own.contains(&record) {
@@ -74,7 +79,10 @@ impl Sources {
             };
             (claim.clone(), seen)
         };
-        join_all(claims.iter().map(look)).await.into_iter().collect()
+        join_all(claims.iter().map(look))
+            .await
+            .into_iter()
+            .collect()
     }
 
     async fn claim(&self, record: &str, pipeline: Identity<'_>) -> Known<ClaimSeen> {
@@ -83,8 +91,7 @@ impl Sources {
             Ok(Some(holder)) if holder.uid == pipeline.uid => Known::Value(ClaimSeen::Ours),
             // An earlier pipeline of this very name: the new one resumes what it left.
             Ok(Some(holder))
-                if holder.namespace == pipeline.namespace
-                    && holder.name == pipeline.name =>
+                if holder.namespace == pipeline.namespace && holder.name == pipeline.name =>
             {
                 Known::Value(ClaimSeen::Free)
             }
@@ -104,9 +111,17 @@ fn unknown_kafka(error: &kafka::Error) -> Unknown {
         Class::Denied => Reason::KafkaDenied,
         _ => Reason::KafkaRefused,
     };
-    Unknown { class, reason, message: error.to_string() }
+    Unknown {
+        class,
+        reason,
+        message: error.to_string(),
+    }
 }
 
 fn unknown_kube(error: &k8s::Error) -> Unknown {
-    Unknown { class: error.class(), reason: Reason::KubernetesFailed, message: error.to_string() }
+    Unknown {
+        class: error.class(),
+        reason: Reason::KubernetesFailed,
+        message: error.to_string(),
+    }
 }

@@ -49,17 +49,34 @@ pub async fn sample(
         (_, Err(gap)) => return SampleSeen::blind(counts, observation, gap),
     };
     let changing = observation.ready != observation.replicas;
-    let question = GroupQuestion { group: &group, partitions: &partitions, now, changing };
-    if let Err(gap) = between.sampler.sample(client, question, &mut observation).await {
+    let question = GroupQuestion {
+        group: &group,
+        partitions: &partitions,
+        now,
+        changing,
+    };
+    if let Err(gap) = between
+        .sampler
+        .sample(client, question, &mut observation)
+        .await
+    {
         return SampleSeen::blind(counts, observation, gap);
     }
-    let offset_reset = connector.consumes.as_ref().map(|c| c.offset_reset).unwrap_or_default();
+    let offset_reset = connector
+        .consumes
+        .as_ref()
+        .map(|c| c.offset_reset)
+        .unwrap_or_default();
     let wanted = scaling::unread_since_wanted(between.scaler, offset_reset, &observation);
     if !wanted.is_empty() {
         between.sampler.search_arrivals(client, &wanted, now).await;
         between.sampler.set_arrivals(&mut observation);
     }
-    SampleSeen { counts, observation, gap: None }
+    SampleSeen {
+        counts,
+        observation,
+        gap: None,
+    }
 }
 
 /// An observation without a group: what the Deployment says.
@@ -94,7 +111,11 @@ async fn counts(
 fn counted(deployment: &Deployment) -> CountsSeen {
     let status = deployment.status.as_ref();
     CountsSeen {
-        replicas: deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1),
+        replicas: deployment
+            .spec
+            .as_ref()
+            .and_then(|s| s.replicas)
+            .unwrap_or(1),
         observed: status.and_then(|s| s.replicas).unwrap_or_default(),
         ready: status.and_then(|s| s.ready_replicas).unwrap_or_default(),
         revision: deployment

@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// The topics and their configuration; two calls, the second only for those that exist.
-pub async fn topics(client: &Client, names: &[String]) -> BTreeMap<String, Known<Option<TopicSeen>>> {
+pub async fn topics(
+    client: &Client,
+    names: &[String],
+) -> BTreeMap<String, Known<Option<TopicSeen>>> {
     let found = match read::topics(client, names).await {
         Ok(found) => found,
         Err(error) => return all(names, &unknown_kafka(&error)),
@@ -40,12 +43,21 @@ pub async fn topics(client: &Client, names: &[String]) -> BTreeMap<String, Known
 
 /// The same gap for each of these names.
 pub fn all<T>(names: &[String], unknown: &Unknown) -> BTreeMap<String, Known<T>> {
-    names.iter().map(|name| (name.clone(), Known::Unknown(unknown.clone()))).collect()
+    names
+        .iter()
+        .map(|name| (name.clone(), Known::Unknown(unknown.clone())))
+        .collect()
 }
 
 fn seen(topic: read::Topic, config: BTreeMap<String, read::ConfigEntry>) -> TopicSeen {
     let entry = |(key, entry): (String, read::ConfigEntry)| {
-        (key, ConfigSeen { value: entry.value, default: entry.default })
+        (
+            key,
+            ConfigSeen {
+                value: entry.value,
+                default: entry.default,
+            },
+        )
     };
     TopicSeen {
         id: topic.id,

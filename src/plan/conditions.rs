@@ -26,8 +26,18 @@ pub struct Verdict {
 impl Verdict {
     /// A condition that holds, or not, for this reason.
     #[must_use]
-    pub fn new(kind: ConditionType, holds: bool, reason: Reason, message: impl Into<String>) -> Self {
-        Self { kind, holds, reason, message: message.into() }
+    pub fn new(
+        kind: ConditionType,
+        holds: bool,
+        reason: Reason,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            holds,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -39,16 +49,30 @@ pub fn part<'a>(
     declared: bool,
     findings: impl IntoIterator<Item = &'a Finding>,
 ) -> Verdict {
-    let mut wrong: Vec<&Finding> =
-        findings.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
+    let mut wrong: Vec<&Finding> = findings
+        .into_iter()
+        .filter(|finding| finding.severity > Severity::Note)
+        .collect();
     wrong.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let Some(gravest) = wrong.first() else {
-        let reason = if declared { Reason::AsDeclared } else { Reason::NoneDeclared };
+        let reason = if declared {
+            Reason::AsDeclared
+        } else {
+            Reason::NoneDeclared
+        };
         return Verdict::new(kind, true, reason, "");
     };
-    let mut messages: Vec<&str> = wrong.iter().map(|finding| finding.message.as_str()).collect();
+    let mut messages: Vec<&str> = wrong
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
     messages.dedup();
-    Verdict::new(kind, false, gravest.reason, cut(&messages.join("; "), MAX_MESSAGE))
+    Verdict::new(
+        kind,
+        false,
+        gravest.reason,
+        cut(&messages.join("; "), MAX_MESSAGE),
+    )
 }
 
 /// The first `max` bytes of a text at most, without cutting a character.
@@ -57,7 +81,10 @@ pub fn cut(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
     }
-    let end = (0..=max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    let end = (0..=max)
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or_default();
     text[..end].to_owned()
 }
 
@@ -72,7 +99,9 @@ pub fn conditions(
     let condition = |verdict: &Verdict| {
         let status = if verdict.holds { "True" } else { "False" };
         let before = last.iter().find(|c| c.type_ == verdict.kind.as_str());
-        let since = before.filter(|c| c.status == status).map(|c| c.last_transition_time.clone());
+        let since = before
+            .filter(|c| c.status == status)
+            .map(|c| c.last_transition_time.clone());
         Condition {
             type_: verdict.kind.as_str().to_owned(),
             status: status.to_owned(),
@@ -120,10 +149,25 @@ mod tests {
     #[test]
     fn the_transition_time_moves_only_with_the_status() {
         let kind = ConditionType::Ready;
-        let first = conditions(&[], &[Verdict::new(kind, false, Reason::Progressing, "")], 1, at(10));
-        let same = conditions(&first, &[Verdict::new(kind, false, Reason::Claimed, "x")], 2, at(20));
+        let first = conditions(
+            &[],
+            &[Verdict::new(kind, false, Reason::Progressing, "")],
+            1,
+            at(10),
+        );
+        let same = conditions(
+            &first,
+            &[Verdict::new(kind, false, Reason::Claimed, "x")],
+            2,
+            at(20),
+        );
         assert_eq!(same[0].last_transition_time.0, at(10));
-        let other = conditions(&same, &[Verdict::new(kind, true, Reason::AsDeclared, "")], 2, at(30));
+        let other = conditions(
+            &same,
+            &[Verdict::new(kind, true, Reason::AsDeclared, "")],
+            2,
+            at(30),
+        );
         assert_eq!(other[0].last_transition_time.0, at(30));
     }
 

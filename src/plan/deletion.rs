@@ -51,13 +51,27 @@ pub fn topics(subject: Subject<'_>) -> BTreeMap<String, Claim> {
         topic.deletion_policy == DeletionPolicy::Delete && topic.management == Management::Managed
     };
     let declared = spec.topics.iter().filter(own).map(|topic| {
-        (topic.name.clone(), Claim { kind: ClaimKind::Topic, name: topic.name.clone() })
+        (
+            topic.name.clone(),
+            Claim {
+                kind: ClaimKind::Topic,
+                name: topic.name.clone(),
+            },
+        )
     });
-    let connect = spec.connect.as_ref().filter(|c| c.deletion_policy == DeletionPolicy::Delete);
+    let connect = spec
+        .connect
+        .as_ref()
+        .filter(|c| c.deletion_policy == DeletionPolicy::Delete);
     let group = names::worker_group(subject.pipeline, subject.settings);
     let internal = connect.into_iter().flat_map(|_| {
-        let claim = Claim { kind: ClaimKind::Connect, name: group.clone() };
-        workers::internal_topics(&group).into_iter().map(move |name| (name, claim.clone()))
+        let claim = Claim {
+            kind: ClaimKind::Connect,
+            name: group.clone(),
+        };
+        workers::internal_topics(&group)
+            .into_iter()
+            .map(move |name| (name, claim.clone()))
     });
     declared.chain(internal).collect()
 }
@@ -91,7 +105,8 @@ pub fn deletion(
     if open.is_empty() {
         plan.done = true;
     } else if expired(since, now, subject.settings.deletion_deadline) {
-        plan.left_behind.extend(open.iter().map(|(name, _)| (*name).to_owned()));
+        plan.left_behind
+            .extend(open.iter().map(|(name, _)| (*name).to_owned()));
         plan.topics.clear();
         plan.done = true;
     } else {
@@ -110,7 +125,9 @@ enum Verdict<'a> {
 /// A topic is deleted only while its claim is ours and its id is the recorded one: what somebody
 /// made again under the same name is not ours to delete.
 fn verdict<'a>(subject: Subject<'_>, name: &str, view: Option<&'a TopicView>) -> Verdict<'a> {
-    let Some(view) = view else { return Verdict::Unknown(None) };
+    let Some(view) = view else {
+        return Verdict::Unknown(None);
+    };
     let seen: &TopicSeen = match (&view.topic, &view.claim) {
         (Known::Unknown(unknown), _) | (_, Known::Unknown(unknown)) => {
             return Verdict::Unknown(Some(unknown));
@@ -121,8 +138,17 @@ fn verdict<'a>(subject: Subject<'_>, name: &str, view: Option<&'a TopicView>) ->
         }
         (Known::Value(Some(seen)), Known::Value(_)) => seen,
     };
-    let recorded = subject.last.topics.iter().find(|t| t.name == name).and_then(|t| t.id.as_ref());
-    if recorded.is_some_and(|id| *id != seen.id) { Verdict::NotOurs } else { Verdict::Delete }
+    let recorded = subject
+        .last
+        .topics
+        .iter()
+        .find(|t| t.name == name)
+        .and_then(|t| t.id.as_ref());
+    if recorded.is_some_and(|id| *id != seen.id) {
+        Verdict::NotOurs
+    } else {
+        Verdict::Delete
+    }
 }
 
 fn expired(since: Timestamp, now: Timestamp, deadline: Duration) -> bool {
@@ -135,7 +161,10 @@ fn waiting(open: &[(&str, Option<&Unknown>)]) -> Finding {
     match open.iter().find_map(|(_, unknown)| *unknown) {
         Some(unknown) => Finding::waiting(
             unknown.reason,
-            format!("deletion waits to delete topic {names}: {}", unknown.message),
+            format!(
+                "deletion waits to delete topic {names}: {}",
+                unknown.message
+            ),
         ),
         None => Finding::waiting(Reason::Deleting, format!("deleting topic {names}")),
     }

@@ -96,7 +96,11 @@ pub fn workers(pipeline: &str) -> String {
 /// Address of the Connect workers' REST interface, from inside the cluster.
 #[must_use]
 pub fn workers_url(pipeline: Identity<'_>) -> String {
-    format!("http://{}.{}.svc:8083", workers(pipeline.name), pipeline.namespace)
+    format!(
+        "http://{}.{}.svc:8083",
+        workers(pipeline.name),
+        pipeline.namespace
+    )
 }
 
 /// Name of the `ConfigMap` that claims something outside the cluster for one pipeline.

@@ -91,7 +91,11 @@ impl Subject<'_> {
     pub fn group(&self, connector: &Connector) -> Option<String> {
         let consumes = connector.consumes.as_ref()?;
         Some(consumes.group.clone().unwrap_or_else(|| {
-            names::sink_group(&names::outside(self.pipeline, &connector.name, self.settings))
+            names::sink_group(&names::outside(
+                self.pipeline,
+                &connector.name,
+                self.settings,
+            ))
         }))
     }
 
@@ -100,22 +104,33 @@ impl Subject<'_> {
     pub fn claims(&self, connector: &Connector) -> Vec<Claim> {
         if connector.connect.is_some() {
             let name = names::worker_group(self.pipeline, self.settings);
-            return vec![Claim { kind: ClaimKind::Connect, name }];
+            return vec![Claim {
+                kind: ClaimKind::Connect,
+                name,
+            }];
         }
-        let claim = |name| Claim { kind: ClaimKind::Group, name };
+        let claim = |name| Claim {
+            kind: ClaimKind::Group,
+            name,
+        };
         self.group(connector).map(claim).into_iter().collect()
     }
 
     /// Whether nothing but status may be written.
     #[must_use]
     pub fn paused(&self) -> bool {
-        self.annotations.get(PAUSED).is_some_and(|value| value == "true")
+        self.annotations
+            .get(PAUSED)
+            .is_some_and(|value| value == "true")
     }
 }
 
 /// Plans topics and connectors from one look.
 pub fn look(subject: Subject<'_>, seen: &LookSeen) -> PipelinePlan {
-    let mut plan = PipelinePlan { suspended: subject.spec.suspend, ..PipelinePlan::default() };
+    let mut plan = PipelinePlan {
+        suspended: subject.spec.suspend,
+        ..PipelinePlan::default()
+    };
     let mut findings = Vec::new();
     match cluster(subject, &seen.cluster) {
         Ok(id) => plan.cluster_id = id,
@@ -127,9 +142,18 @@ pub fn look(subject: Subject<'_>, seen: &LookSeen) -> PipelinePlan {
     findings.extend(auto_create(&seen.cluster));
     let topics = topics(subject, seen);
     let workers = part::workers(subject, seen);
-    let connectors =
-        subject.spec.connectors.iter().map(|c| connector(subject, c, seen, &topics)).collect();
-    let mut look = Look { findings, topics, workers, connectors };
+    let connectors = subject
+        .spec
+        .connectors
+        .iter()
+        .map(|c| connector(subject, c, seen, &topics))
+        .collect();
+    let mut look = Look {
+        findings,
+        topics,
+        workers,
+        connectors,
+    };
     if subject.paused() {
         pause(&mut look);
     }
@@ -139,15 +163,15 @@ pub fn look(subject: Subject<'_>, seen: &LookSeen) -> PipelinePlan {
 
 /// The cluster id to pin, or why nothing may be done: another cluster behind a known address has
 /// other topics under the same names.
-fn cluster(
-    subject: Subject<'_>,
-    seen: &Known<ClusterSeen>,
-) -> Result<Option<String>, Finding> {
+fn cluster(subject: Subject<'_>, seen: &Known<ClusterSeen>) -> Result<Option<String>, Finding> {
     let pinned = subject.last.cluster_id.as_ref();
     let Some(cluster) = seen.value() else {
         return Ok(pinned.cloned());
     };
-    let accepted = subject.annotations.get(ACCEPT_CLUSTER).is_some_and(|id| *id == cluster.id);
+    let accepted = subject
+        .annotations
+        .get(ACCEPT_CLUSTER)
+        .is_some_and(|id| *id == cluster.id);
     match pinned {
         Some(pinned) if *pinned != cluster.id && !accepted => Err(Finding::stalled(
             Reason::ClusterChanged,
@@ -195,16 +219,27 @@ fn auto_create(seen: &Known<ClusterSeen>) -> Option<Finding> {
 fn topics(subject: Subject<'_>, seen: &LookSeen) -> Vec<TopicPlan> {
     let last = |name: &str| subject.last.topics.iter().find(|t| t.name == name);
     let declared = subject.spec.topics.iter().filter_map(|spec| {
-        Some(topics::topic(spec, seen.topics.get(&spec.name)?, last(&spec.name)))
+        Some(topics::topic(
+            spec,
+            seen.topics.get(&spec.name)?,
+            last(&spec.name),
+        ))
     });
     let gone = subject.last.topics.iter().filter(|status| {
-        !subject.spec.topics.iter().any(|spec| spec.name == status.name)
+        !subject
+            .spec
+            .topics
+            .iter()
+            .any(|spec| spec.name == status.name)
     });
     let released = gone.filter_map(|status| {
         let view = seen.topics.get(&status.name)?;
         topics::released(status, &view.claim)
     });
-    declared.chain(released).chain(deleted(subject, seen)).collect()
+    declared
+        .chain(released)
+        .chain(deleted(subject, seen))
+        .collect()
 }
 
 /// A topic that a person asked to delete, by name and id, and that is not declared.
@@ -219,7 +254,11 @@ fn deleted(subject: Subject<'_>, seen: &LookSeen) -> Option<TopicPlan> {
         phase: TopicPhase::Releasing,
         ..Default::default()
     };
-    (!steps.is_empty()).then_some(TopicPlan { status, steps, findings: Vec::new() })
+    (!steps.is_empty()).then_some(TopicPlan {
+        status,
+        steps,
+        findings: Vec::new(),
+    })
 }
 
 /// One connector: what its runtime needs, once its claims are taken and its topics are there.
@@ -266,9 +305,14 @@ fn pause(look: &mut Look) {
 pub fn topics_to_read(subject: Subject<'_>) -> Vec<String> {
     let declared = subject.spec.topics.iter().map(|topic| topic.name.clone());
     let last = subject.last.topics.iter().map(|topic| topic.name.clone());
-    let asked = subject.annotations.get(DELETE_TOPIC).and_then(|text| topics::delete_request(text));
-    let mut names: Vec<String> =
-        declared.chain(last).chain(asked.map(|(name, _)| name.to_owned())).collect();
+    let asked = subject
+        .annotations
+        .get(DELETE_TOPIC)
+        .and_then(|text| topics::delete_request(text));
+    let mut names: Vec<String> = declared
+        .chain(last)
+        .chain(asked.map(|(name, _)| name.to_owned()))
+        .collect();
     names.sort();
     names.dedup();
     names

@@ -11,9 +11,12 @@ use super::{
     settle::Autoscaled,
 };
 use crate::api::{
-    common::Reason,
+    common::{Duration, Reason},
     connectors::{Connector, ConnectorStatus},
 };
+
+/// How often a connector without `autoscaling` is sampled.
+pub const SAMPLE_EVERY: Duration = Duration::from_secs(15);
 
 /// The counts of a Deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,7 +52,11 @@ impl SampleSeen {
         observation: Observation,
         gap: Unknown,
     ) -> Self {
-        Self { counts, observation, gap: Some(gap) }
+        Self {
+            counts,
+            observation,
+            gap: Some(gap),
+        }
     }
 }
 
@@ -67,18 +74,36 @@ pub fn rescale(
         ready: counts.map(|c| c.ready),
         ..ScalingPlan::default()
     };
-    let offset_reset = connector.consumes.as_ref().map(|c| c.offset_reset).unwrap_or_default();
+    let offset_reset = connector
+        .consumes
+        .as_ref()
+        .map(|c| c.offset_reset)
+        .unwrap_or_default();
     let Some(spec) = &connector.autoscaling else {
-        plan.series = numbers(&scaling::measure(scaler, offset_reset, &seen.observation));
+        let series = scaling::measure(SAMPLE_EVERY, offset_reset, scaler, &seen.observation);
+        plan.series = numbers(&series);
         return plan;
     };
     let decision = scaling::decide(spec, offset_reset, scaler, &seen.observation);
     plan.series = numbers(&decision.series);
     let guard = guard(subject, counts, conflict, seen);
     plan.decided = counts.map(|counts| {
-        let last = subject.last.connectors.iter().find(|c| c.name == connector.name);
+        let last = subject
+            .last
+            .connectors
+            .iter()
+            .find(|c| c.name == connector.name);
         let deployment = names::deployment(subject.pipeline.name, &connector.name);
-        decided(&decision, counts, guard, Kept { deployment, last, scaler })
+        decided(
+            &decision,
+            counts,
+            guard,
+            Kept {
+                deployment,
+                last,
+                scaler,
+            },
+        )
     });
     plan
 }
@@ -94,16 +119,26 @@ fn guard(
     if subject.spec.suspend {
         Some((Reason::Suspended, "stopped by spec.suspend".to_owned()))
     } else if subject.paused() {
-        Some((Reason::Paused, "held by the annotation sluice.dev/paused".to_owned()))
+        Some((
+            Reason::Paused,
+            "held by the annotation sluice.dev/paused".to_owned(),
+        ))
     } else if let Some(other) = conflict {
         Some((
             Reason::ConflictingScaler,
-            format!("{other} scales the same Deployment: Sluice leaves the count alone until it is deleted"),
+            format!(
+                "{other} scales the same Deployment: Sluice leaves the count alone until it is deleted"
+            ),
         ))
     } else if owner.is_some_and(|owner| owner != subject.pipeline.uid) {
-        Some((Reason::NotOurs, "the Deployment belongs to somebody else".to_owned()))
+        Some((
+            Reason::NotOurs,
+            "the Deployment belongs to somebody else".to_owned(),
+        ))
     } else {
-        seen.gap.as_ref().map(|gap| (Reason::LagUnknown, gap.message.clone()))
+        seen.gap
+            .as_ref()
+            .map(|gap| (Reason::LagUnknown, gap.message.clone()))
     }
 }
 
@@ -123,7 +158,10 @@ fn decided(
     let held = guard.is_some();
     let (reason, active) =
         guard.unwrap_or_else(|| (decision.active.reason, decision.active.message.clone()));
-    let mut decisions = kept.last.map(|last| last.decisions.clone()).unwrap_or_default();
+    let mut decisions = kept
+        .last
+        .map(|last| last.decisions.clone())
+        .unwrap_or_default();
     if !held {
         scaling::remember(&mut decisions, decision);
     }
@@ -150,7 +188,10 @@ fn numbers(series: &scaling::Series) -> Numbers {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "seconds of lag are far below 2^63")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds of lag are far below 2^63"
+)]
 fn whole_seconds(seconds: f64) -> i64 {
     seconds.round() as i64
 }
@@ -160,11 +201,20 @@ fn whole_seconds(seconds: f64) -> i64 {
 pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>) -> Autoscaled {
     let of = |connector: &Connector| {
         connector.autoscaling.as_ref()?;
-        let now = sampled.get(&connector.name).and_then(|scaling| scaling.decided.as_ref());
-        let last = subject.last.connectors.iter().find(|c| c.name == connector.name);
+        let now = sampled
+            .get(&connector.name)
+            .and_then(|scaling| scaling.decided.as_ref());
+        let last = subject
+            .last
+            .connectors
+            .iter()
+            .find(|c| c.name == connector.name);
         let verdict = match now {
             Some(decided) => (decided.reason, decided.active.clone()),
-            None => (last.and_then(remembered).unwrap_or(Reason::Progressing), String::new()),
+            None => (
+                last.and_then(remembered).unwrap_or(Reason::Progressing),
+                String::new(),
+            ),
         };
         Some((connector.name.clone(), verdict))
     };
@@ -173,5 +223,8 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
 
 fn remembered(last: &ConnectorStatus) -> Option<Reason> {
     let word = last.scaling_reason.as_deref()?;
-    Reason::ALL.iter().copied().find(|reason| reason.as_str() == word)
+    Reason::ALL
+        .iter()
+        .copied()
+        .find(|reason| reason.as_str() == word)
 }

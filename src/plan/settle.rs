@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
-    Failure, Finding, Look, PipelinePlan, Severity, Subject, ScalingPlan,
+    Failure, Finding, Look, PipelinePlan, ScalingPlan, Severity, Subject,
     conditions::{self, Verdict, cut},
 };
 use crate::{
@@ -65,11 +65,7 @@ fn topics(look: &Look, failures: &[Failure]) -> Vec<TopicStatus> {
     look.topics.iter().map(settled).collect()
 }
 
-fn connectors(
-    look: &Look,
-    last: &[ConnectorStatus],
-    failures: &[Failure],
-) -> Vec<ConnectorStatus> {
+fn connectors(look: &Look, last: &[ConnectorStatus], failures: &[Failure]) -> Vec<ConnectorStatus> {
     let settled = |part: &super::connectors::part::ConnectorPart| {
         let mut status = part.status.clone();
         if let Some(before) = last.iter().find(|c| c.name == status.name) {
@@ -121,15 +117,28 @@ fn measured(connector: &mut ConnectorStatus, scaling: &ScalingPlan) {
 }
 
 fn summary(status: &IngestionPipelineStatus) -> Summary {
-    let declared = || status.topics.iter().filter(|t| t.phase != TopicPhase::Releasing);
+    let declared = || {
+        status
+            .topics
+            .iter()
+            .filter(|t| t.phase != TopicPhase::Releasing)
+    };
     let ready = declared().filter(|t| t.phase == TopicPhase::Ready).count();
-    let replicas: Vec<i32> = status.connectors.iter().filter_map(|c| c.replicas).collect();
+    let replicas: Vec<i32> = status
+        .connectors
+        .iter()
+        .filter_map(|c| c.replicas)
+        .collect();
     let lags: Vec<i64> = status.connectors.iter().filter_map(|c| c.lag).collect();
     Summary {
         topics: format!("{ready}/{}", declared().count()),
         replicas: (!replicas.is_empty()).then(|| replicas.iter().sum()),
         lag: (!lags.is_empty()).then(|| lags.iter().sum()),
-        time_lag_seconds: status.connectors.iter().filter_map(|c| c.time_lag_seconds).max(),
+        time_lag_seconds: status
+            .connectors
+            .iter()
+            .filter_map(|c| c.time_lag_seconds)
+            .max(),
     }
 }
 
@@ -143,28 +152,43 @@ fn verdicts(
     let Some(look) = &plan.look else {
         return rescaled(last, plan, generation, now);
     };
-    let failed: Vec<(Subject, Finding)> =
-        failures.iter().map(|f| (f.subject.clone(), Finding::from(f))).collect();
+    let failed: Vec<(Subject, Finding)> = failures
+        .iter()
+        .map(|f| (f.subject.clone(), Finding::from(f)))
+        .collect();
     let about = |wanted: fn(&Subject) -> bool| {
-        failed.iter().filter(move |(subject, _)| wanted(subject)).map(|(_, finding)| finding)
+        failed
+            .iter()
+            .filter(move |(subject, _)| wanted(subject))
+            .map(|(_, finding)| finding)
     };
     let topic_findings = || {
         let found = look.topics.iter().flat_map(|t| &t.findings);
-        found.chain(&look.findings).chain(about(|s| matches!(s, Subject::Topic(_))))
+        found
+            .chain(&look.findings)
+            .chain(about(|s| matches!(s, Subject::Topic(_))))
     };
     let connector_findings = || {
         let found = look.connectors.iter().flat_map(|c| &c.findings);
-        found.chain(about(|s| matches!(s, Subject::Connector(_) | Subject::Workers)))
+        found.chain(about(|s| {
+            matches!(s, Subject::Connector(_) | Subject::Workers)
+        }))
     };
-    let topics =
-        conditions::part(ConditionType::TopicsReady, !look.topics.is_empty(), topic_findings());
+    let topics = conditions::part(
+        ConditionType::TopicsReady,
+        !look.topics.is_empty(),
+        topic_findings(),
+    );
     let connectors = conditions::part(
         ConditionType::ConnectorsReady,
         !look.connectors.is_empty(),
         connector_findings(),
     );
-    let gravest =
-        topic_findings().chain(connector_findings()).map(|f| f.severity).max().unwrap_or(Severity::Note);
+    let gravest = topic_findings()
+        .chain(connector_findings())
+        .map(|f| f.severity)
+        .max()
+        .unwrap_or(Severity::Note);
     let mut verdicts = overall(last, plan, &topics, &connectors, gravest);
     verdicts.extend([topics, connectors, scaling(plan)]);
     conditions::conditions(last, &verdicts, generation, now)
@@ -179,7 +203,13 @@ fn rescaled(
 ) -> Vec<Condition> {
     let name = ConditionType::ScalingActive.as_str();
     let fresh = conditions::conditions(last, &[scaling(plan)], generation, now);
-    let keep = |c: &Condition| if c.type_ == name { fresh[0].clone() } else { c.clone() };
+    let keep = |c: &Condition| {
+        if c.type_ == name {
+            fresh[0].clone()
+        } else {
+            c.clone()
+        }
+    };
     last.iter().map(keep).collect()
 }
 
@@ -194,10 +224,18 @@ fn overall(
     let working = plan.has_steps();
     let ready = match wrong {
         _ if plan.suspended => kept(last),
-        Some(part) => Verdict::new(ConditionType::Ready, false, part.reason, part.message.clone()),
-        None if working => {
-            Verdict::new(ConditionType::Ready, false, Reason::Progressing, "changes are being made")
-        }
+        Some(part) => Verdict::new(
+            ConditionType::Ready,
+            false,
+            part.reason,
+            part.message.clone(),
+        ),
+        None if working => Verdict::new(
+            ConditionType::Ready,
+            false,
+            Reason::Progressing,
+            "changes are being made",
+        ),
         None => Verdict::new(ConditionType::Ready, true, Reason::AsDeclared, ""),
     };
     let (reason, message) = (ready.reason, ready.message.clone());
@@ -206,20 +244,38 @@ fn overall(
     if gravest == Severity::Stalled {
         verdicts.push(Verdict::new(ConditionType::Stalled, true, reason, message));
     } else if working || gravest == Severity::Waiting {
-        verdicts.push(Verdict::new(ConditionType::Reconciling, true, reason, message));
+        verdicts.push(Verdict::new(
+            ConditionType::Reconciling,
+            true,
+            reason,
+            message,
+        ));
     }
     if plan.suspended {
-        let message = "spec.suspend is true: pods are at 0 and connectors stopped; set it to false to resume";
-        verdicts.push(Verdict::new(ConditionType::Suspended, true, Reason::Suspended, message));
+        let message =
+            "spec.suspend is true: pods are at 0 and connectors stopped; set it to false to resume";
+        verdicts.push(Verdict::new(
+            ConditionType::Suspended,
+            true,
+            Reason::Suspended,
+            message,
+        ));
     }
     verdicts
 }
 
 /// A suspended pipeline keeps its last truth.
 fn kept(last: &[Condition]) -> Verdict {
-    let before = last.iter().find(|c| c.type_ == ConditionType::Ready.as_str());
+    let before = last
+        .iter()
+        .find(|c| c.type_ == ConditionType::Ready.as_str());
     let holds = before.is_some_and(|c| c.status == "True");
-    Verdict::new(ConditionType::Ready, holds, Reason::Suspended, "stopped by spec.suspend")
+    Verdict::new(
+        ConditionType::Ready,
+        holds,
+        Reason::Suspended,
+        "stopped by spec.suspend",
+    )
 }
 
 /// `ScalingActive` holds when every autoscaled connector is followed.
@@ -232,7 +288,10 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
         let message = "no connector has an autoscaling block";
         return Verdict::new(kind, false, Reason::NotConfigured, message);
     }
-    let held = plan.autoscaled.iter().find(|(_, (reason, _))| !follows(*reason));
+    let held = plan
+        .autoscaled
+        .iter()
+        .find(|(_, (reason, _))| !follows(*reason));
     match held {
         Some((name, (reason, message))) => {
             Verdict::new(kind, false, *reason, format!("connector {name}: {message}"))
@@ -270,15 +329,30 @@ pub fn tellings(
     failures: &[Failure],
 ) -> Vec<Telling> {
     let mut told: Vec<Telling> = transitions(&last.conditions, &next.conditions).collect();
-    told.extend(plan.scaling.iter().filter_map(|(name, scaling)| rescale(name, scaling, failures)));
+    told.extend(
+        plan.scaling
+            .iter()
+            .filter_map(|(name, scaling)| rescale(name, scaling, failures)),
+    );
     if let Some(look) = &plan.look {
-        let released = look.topics.iter().filter(|t| t.status.phase == TopicPhase::Releasing);
+        let released = look
+            .topics
+            .iter()
+            .filter(|t| t.status.phase == TopicPhase::Releasing);
         told.extend(released.filter(|t| !t.steps.is_empty()).map(|t| Telling {
             warning: false,
             reason: Reason::TopicReleased,
-            message: format!("topic {} is no longer declared: it stays in Kafka", t.status.name),
+            message: format!(
+                "topic {} is no longer declared: it stays in Kafka",
+                t.status.name
+            ),
         }));
-        told.extend(look.topics.iter().flat_map(|t| &t.findings).filter_map(noted));
+        told.extend(
+            look.topics
+                .iter()
+                .flat_map(|t| &t.findings)
+                .filter_map(noted),
+        );
     }
     told
 }
@@ -297,15 +371,24 @@ fn transitions<'a>(
     let told = |condition: &&Condition| {
         TOLD.iter().any(|kind| kind.as_str() == condition.type_) && !is_quiet(condition)
     };
-    next.iter().filter(told).filter(changed).filter_map(|condition| {
-        let reason = Reason::ALL.iter().find(|r| r.as_str() == condition.reason)?;
-        let holds = condition.status == "True";
-        let mut message = format!("{} is {}", condition.type_, condition.status);
-        if !condition.message.is_empty() {
-            message = format!("{message}: {}", condition.message);
-        }
-        Some(Telling { warning: !holds, reason: *reason, message })
-    })
+    next.iter()
+        .filter(told)
+        .filter(changed)
+        .filter_map(|condition| {
+            let reason = Reason::ALL
+                .iter()
+                .find(|r| r.as_str() == condition.reason)?;
+            let holds = condition.status == "True";
+            let mut message = format!("{} is {}", condition.type_, condition.status);
+            if !condition.message.is_empty() {
+                message = format!("{message}: {}", condition.message);
+            }
+            Some(Telling {
+                warning: !holds,
+                reason: *reason,
+                message,
+            })
+        })
 }
 
 /// Whether a condition only says that work goes on, or that there is none.
@@ -318,18 +401,33 @@ fn is_quiet(condition: &Condition) -> bool {
         Reason::WorkersNotReady,
         Reason::PodsNotReady,
     ];
-    quiet.iter().any(|reason| reason.as_str() == condition.reason)
+    quiet
+        .iter()
+        .any(|reason| reason.as_str() == condition.reason)
 }
 
 fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Telling> {
-    let decided = scaling.decided.as_ref().filter(|d| d.acts && d.from != d.to)?;
+    let decided = scaling
+        .decided
+        .as_ref()
+        .filter(|d| d.acts && d.from != d.to)?;
     if failed(failures, &Subject::Connector(name.to_owned())).is_some() {
         return None;
     }
-    let reason = if decided.to > decided.from { Reason::ScaledOut } else { Reason::ScaledIn };
-    let message =
-        format!("connector {name}: {} -> {} replicas: {}", decided.from, decided.to, decided.why);
-    Some(Telling { warning: false, reason, message })
+    let reason = if decided.to > decided.from {
+        Reason::ScaledOut
+    } else {
+        Reason::ScaledIn
+    };
+    let message = format!(
+        "connector {name}: {} -> {} replicas: {}",
+        decided.from, decided.to, decided.why
+    );
+    Some(Telling {
+        warning: false,
+        reason,
+        message,
+    })
 }
 
 fn noted(finding: &Finding) -> Option<Telling> {
@@ -347,7 +445,11 @@ impl From<&Failure> for Finding {
             Class::Invalid | Class::Denied => Severity::Stalled,
             _ => Severity::Waiting,
         };
-        Self { severity, reason: failure.reason, message: failure.message.clone() }
+        Self {
+            severity,
+            reason: failure.reason,
+            message: failure.message.clone(),
+        }
     }
 }
 
@@ -358,8 +460,12 @@ pub fn rounded(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
     let mut status = status.clone();
     for connector in &mut status.connectors {
         connector.lag = connector.lag.map(two_digits);
-        connector.arrival_rate = connector.arrival_rate.map(|rate| float(two_digits(whole(rate))));
-        connector.consume_rate = connector.consume_rate.map(|rate| float(two_digits(whole(rate))));
+        connector.arrival_rate = connector
+            .arrival_rate
+            .map(|rate| float(two_digits(whole(rate))));
+        connector.consume_rate = connector
+            .consume_rate
+            .map(|rate| float(two_digits(whole(rate))));
     }
     status.summary = Some(summary(&status));
     status

@@ -30,7 +30,9 @@ impl Backoff {
 /// UID.
 #[must_use]
 pub fn jittered(interval: Duration, seed: &str) -> Duration {
-    let hash = seed.bytes().fold(5381_u32, |hash, byte| hash.wrapping_mul(33) ^ u32::from(byte));
+    let hash = seed.bytes().fold(5381_u32, |hash, byte| {
+        hash.wrapping_mul(33) ^ u32::from(byte)
+    });
     interval.mul_f64(0.9 + 0.2 * f64::from(hash % 1000) / 1000.0)
 }
 
@@ -41,7 +43,9 @@ mod tests {
     #[test]
     fn the_delay_doubles_up_to_the_longest_of_the_class() {
         let mut backoff = Backoff::default();
-        let delays: Vec<u64> = (0..6).map(|_| backoff.failed(Class::Down).as_secs()).collect();
+        let delays: Vec<u64> = (0..6)
+            .map(|_| backoff.failed(Class::Down).as_secs())
+            .collect();
         assert_eq!(delays, [2, 4, 8, 16, 30, 30]);
         backoff.succeeded();
         assert_eq!(backoff.failed(Class::Down).as_secs(), 2);

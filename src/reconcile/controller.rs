@@ -16,11 +16,8 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
     runtime::{
-        Controller, Predicate, WatchStreamExt,
-        controller::Action,
-        predicates, reflector,
-        utils::PredicateConfig,
-        watcher,
+        Controller, Predicate, WatchStreamExt, controller::Action, predicates, reflector,
+        utils::PredicateConfig, watcher,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -40,7 +37,12 @@ const DEBOUNCE: Duration = Duration::from_millis(200);
 const RETRY: Duration = Duration::from_secs(2);
 
 /// Runs until `stop` is cancelled and the passes under way have ended.
-pub async fn run(client: Client, context: Arc<Context>, ready: Arc<AtomicBool>, stop: CancellationToken) {
+pub async fn run(
+    client: Client,
+    context: Arc<Context>,
+    ready: Arc<AtomicBool>,
+    stop: CancellationToken,
+) {
     let (reader, writer) = reflector::store();
     let pipelines = pipelines(client.clone(), writer);
     let listed = reader.clone();
@@ -52,7 +54,9 @@ pub async fn run(client: Client, context: Arc<Context>, ready: Arc<AtomicBool>, 
         .owns(Api::<Deployment>::all(client.clone()), ours())
         .owns(Api::<StatefulSet>::all(client), ours())
         .with_config(
-            kube::runtime::controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE),
+            kube::runtime::controller::Config::default()
+                .concurrency(CONCURRENCY)
+                .debounce(DEBOUNCE),
         )
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(reconcile_guarded, retry, context)
@@ -73,15 +77,20 @@ fn pipelines(
     client: Client,
     writer: reflector::store::Writer<Guarded>,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> {
-    watcher(Api::<Guarded>::all(client), watcher::Config::default().any_semantic())
-        .default_backoff()
-        .modify(|pipeline| pipeline.managed_fields_mut().clear())
-        .reflect(writer)
-        .touched_objects()
-        .predicate_filter(
-            predicates::generation.combine(predicates::annotations).combine(predicates::finalizers),
-            PredicateConfig::default(),
-        )
+    watcher(
+        Api::<Guarded>::all(client),
+        watcher::Config::default().any_semantic(),
+    )
+    .default_backoff()
+    .modify(|pipeline| pipeline.managed_fields_mut().clear())
+    .reflect(writer)
+    .touched_objects()
+    .predicate_filter(
+        predicates::generation
+            .combine(predicates::annotations)
+            .combine(predicates::finalizers),
+        PredicateConfig::default(),
+    )
 }
 
 async fn reconcile_guarded(pipeline: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Error> {
@@ -89,7 +98,11 @@ async fn reconcile_guarded(pipeline: Arc<Guarded>, context: Arc<Context>) -> Res
         Ok(pipeline) => reconcile(pipeline, &context).await,
         Err(invalid) => {
             let name = invalid.metadata.name.as_deref().unwrap_or_default();
-            error!(name, error = invalid.error, "the stored pipeline does not fit this version's schema");
+            error!(
+                name,
+                error = invalid.error,
+                "the stored pipeline does not fit this version's schema"
+            );
             Ok(Action::await_change())
         }
     }

@@ -9,7 +9,10 @@ use tracing::{info, warn};
 
 use super::{Context, Error, FINALIZER, identity};
 use crate::{
-    api::{IngestionPipeline, common::{ConditionType, Reason}},
+    api::{
+        IngestionPipeline,
+        common::{ConditionType, Reason},
+    },
     apply, k8s, observe,
     plan::{
         conditions::{self, Verdict},
@@ -24,7 +27,12 @@ const AGAIN: Duration = Duration::from_secs(2);
 
 /// One pass.
 pub async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Action, Error> {
-    let marked = pipeline.metadata.finalizers.iter().flatten().any(|f| f == FINALIZER);
+    let marked = pipeline
+        .metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|f| f == FINALIZER);
     if !marked {
         context.forget(pipeline);
         return Ok(Action::await_change());
@@ -41,9 +49,16 @@ pub async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Act
         restarts: &BTreeMap::new(),
         now,
     };
-    let since = pipeline.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);
+    let since = pipeline
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map_or(now, |time| time.0);
     let plan = if deletion::topics(subject).is_empty() {
-        DeletionPlan { done: true, ..DeletionPlan::default() }
+        DeletionPlan {
+            done: true,
+            ..DeletionPlan::default()
+        }
     } else {
         let kafka = context.sources.kafka(&pipeline.spec.kafka).await;
         let seen = observe::deletion::deletion(&context.sources, subject, &kafka).await;
@@ -69,12 +84,20 @@ async fn tell_waiting(
     context: &Context,
     plan: &DeletionPlan,
 ) -> Result<(), Error> {
-    let Some(finding) = &plan.waiting else { return Ok(()) };
+    let Some(finding) = &plan.waiting else {
+        return Ok(());
+    };
     let mut next = pipeline.status.clone().unwrap_or_default();
-    let verdict = Verdict::new(ConditionType::Ready, false, finding.reason, finding.message.clone());
+    let verdict = Verdict::new(
+        ConditionType::Ready,
+        false,
+        finding.reason,
+        finding.message.clone(),
+    );
     let generation = pipeline.metadata.generation.unwrap_or_default();
     let ready = conditions::conditions(&next.conditions, &[verdict], generation, (context.now)());
-    next.conditions.retain(|c| c.type_ != ConditionType::Ready.as_str());
+    next.conditions
+        .retain(|c| c.type_ != ConditionType::Ready.as_str());
     next.conditions.extend(ready);
     next.observed_generation = generation;
     if pipeline.status.as_ref() != Some(&next) {
@@ -90,11 +113,16 @@ async fn tell_left_behind(pipeline: &IngestionPipeline, context: &Context, left:
     }
     let topics = left.join(", ");
     warn!(topics, "left behind in Kafka");
-    context.reporter.metrics.left_behind(left.len().try_into().unwrap_or(u64::MAX));
+    context
+        .reporter
+        .metrics
+        .left_behind(left.len().try_into().unwrap_or(u64::MAX));
     let telling = Telling {
         warning: true,
         reason: Reason::LeftBehind,
-        message: format!("topics left behind in Kafka: {topics}; delete them with Kafka's own tools"),
+        message: format!(
+            "topics left behind in Kafka: {topics}; delete them with Kafka's own tools"
+        ),
     };
     context.reporter.tell(pipeline, &telling).await;
 }

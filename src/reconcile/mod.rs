@@ -24,11 +24,8 @@ use crate::{
     k8s,
     observe::{self, Sources, scaling::Between},
     plan::{
-        self, Failure, Identity, PipelinePlan, Settings,
-        connectors::connect::restarts::Restarts,
-        names,
-        pipeline::Subject,
-        settle,
+        self, Failure, Identity, PipelinePlan, Settings, connectors::connect::restarts::Restarts,
+        names, pipeline::Subject, settle,
     },
     report::Reporter,
 };
@@ -85,7 +82,14 @@ impl Context {
         settings: Settings,
         now: fn() -> Timestamp,
     ) -> Self {
-        Self { sources, sinks, reporter, settings, now, states: std::sync::Mutex::default() }
+        Self {
+            sources,
+            sinks,
+            reporter,
+            settings,
+            now,
+            states: std::sync::Mutex::default(),
+        }
     }
 
     fn state(&self, uid: &str) -> Arc<Mutex<State>> {
@@ -95,7 +99,10 @@ impl Context {
 
     fn forget(&self, pipeline: &IngestionPipeline) {
         let uid = pipeline.metadata.uid.as_deref().unwrap_or_default();
-        self.states.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+        self.states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid);
         self.reporter.forget(pipeline);
     }
 }
@@ -113,7 +120,9 @@ pub async fn reconcile(pipeline: &IngestionPipeline, context: &Context) -> Resul
     let began = tokio::time::Instant::now();
     let pass = tokio::time::timeout(PASS_DEADLINE, pass(pipeline, context)).instrument(span);
     let result = pass.await.unwrap_or(Err(Error::TimedOut));
-    let label = result.as_ref().map_or_else(|error| error.class().as_str(), |_| "ok");
+    let label = result
+        .as_ref()
+        .map_or_else(|error| error.class().as_str(), |_| "ok");
     context.reporter.metrics.pass(label, began.elapsed());
     result
 }
@@ -122,7 +131,11 @@ async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Action,
     if pipeline.metadata.deletion_timestamp.is_some() {
         return deletion::pass(pipeline, context).await;
     }
-    if !pipeline.finalizers().iter().any(|finalizer| finalizer == FINALIZER) {
+    if !pipeline
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
+    {
         // The write wakes the pipeline again, with the finalizer: nothing is made before it.
         k8s::write::add_finalizer(&context.sinks.kube, pipeline, FINALIZER).await?;
         return Ok(Action::await_change());
@@ -159,7 +172,10 @@ async fn work(
         now,
     };
     let kafka = context.sources.kafka(&pipeline.spec.kafka).await;
-    let mut plan = PipelinePlan { suspended: pipeline.spec.suspend, ..PipelinePlan::default() };
+    let mut plan = PipelinePlan {
+        suspended: pipeline.spec.suspend,
+        ..PipelinePlan::default()
+    };
     plan.cluster_id.clone_from(&last.cluster_id);
     if due.look {
         let seen = observe::look::look(&context.sources, subject, &kafka).await;
@@ -182,8 +198,10 @@ async fn work(
     }
     let tellings = settle::tellings(&last, &next, &plan, &failures);
     let written = state.written.take();
-    state.written =
-        context.reporter.pipeline(pipeline, &next, &tellings, written, now).await?;
+    state.written = context
+        .reporter
+        .pipeline(pipeline, &next, &tellings, written, now)
+        .await?;
     state.current = Some(next);
     Ok(())
 }
@@ -211,7 +229,8 @@ async fn sample(
             partitions,
         };
         let seen =
-            observe::scaling::sample(&context.sources, subject, connector, kafka, between, now).await;
+            observe::scaling::sample(&context.sources, subject, connector, kafka, between, now)
+                .await;
         let scaling = plan::rescale::rescale(
             subject,
             connector,
@@ -235,13 +254,18 @@ fn identity(pipeline: &IngestionPipeline) -> Identity<'_> {
 
 fn restarts_of(plan: &PipelinePlan) -> BTreeMap<String, Restarts> {
     let parts = plan.look.iter().flat_map(|look| &look.connectors);
-    parts.filter_map(|part| Some((part.status.name.clone(), part.restarts?))).collect()
+    parts
+        .filter_map(|part| Some((part.status.name.clone(), part.restarts?)))
+        .collect()
 }
 
 /// How a look ended, as far as it decides when the next one is due.
 fn outcome(plan: &PipelinePlan, next: &IngestionPipelineStatus, failures: &[Failure]) -> Outcome {
     let gravest = failures.iter().map(|failure| failure.class).max();
-    let ready = next.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+    let ready = next
+        .conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True");
     match gravest {
         Some(class) => Outcome::Failed(class),
         None if plan.has_steps() => Outcome::Stepped,

@@ -8,14 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::{Backoff, jittered};
 use crate::{
-    api::{
-        IngestionPipeline, IngestionPipelineStatus, common::Reason, connectors::Connector,
-    },
+    api::{IngestionPipeline, IngestionPipelineStatus, common::Reason, connectors::Connector},
     class::Class,
     kafka::read::Partition,
     observe::lag::Sampler,
     plan::{
-        Unknown, connectors::connect::restarts::Restarts, pipeline::LookSeen, scaling::Scaler,
+        Unknown, connectors::connect::restarts::Restarts, pipeline::LookSeen,
+        rescale::SAMPLE_EVERY, scaling::Scaler,
     },
     report::Written,
 };
@@ -24,8 +23,6 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How soon after steps the result is looked at.
 const LOOK_AFTER_STEPS: Duration = Duration::from_secs(1);
-/// How often a connector without `autoscaling` is sampled.
-const SAMPLE_EVERY: Duration = Duration::from_secs(15);
 /// A look caused by an event comes at most this often.
 const LOOK_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(2);
 
@@ -76,7 +73,10 @@ pub struct Due {
 impl State {
     /// The last status: our own newest, else the stored one.
     pub fn last(&self, pipeline: &IngestionPipeline) -> IngestionPipelineStatus {
-        self.current.clone().or_else(|| pipeline.status.clone()).unwrap_or_default()
+        self.current
+            .clone()
+            .or_else(|| pipeline.status.clone())
+            .unwrap_or_default()
     }
 
     /// Keeps what later samples need from a look.
@@ -107,7 +107,11 @@ impl State {
     /// Why they are not known: a topic was not seen yet.
     pub fn partitions_of(&self, connector: &Connector) -> Result<Vec<Partition>, Unknown> {
         let mut all = Vec::new();
-        for topic in connector.consumes.iter().flat_map(|consumes| &consumes.topics) {
+        for topic in connector
+            .consumes
+            .iter()
+            .flat_map(|consumes| &consumes.topics)
+        {
             let Some(count) = self.partitions.get(topic) else {
                 return Err(Unknown {
                     class: Class::Waiting,
@@ -121,15 +125,17 @@ impl State {
     }
 
     /// A connector's samples; those of a first look go on from what status remembers.
-    pub fn samples_of(
-        &mut self,
-        connector: &str,
-        last: &IngestionPipelineStatus,
-    ) -> &mut Sampled {
+    pub fn samples_of(&mut self, connector: &str, last: &IngestionPipelineStatus) -> &mut Sampled {
         self.sampled.entry(connector.to_owned()).or_insert_with(|| {
-            let status = last.connectors.iter().find(|status| status.name == connector);
+            let status = last
+                .connectors
+                .iter()
+                .find(|status| status.name == connector);
             let memory = status.and_then(|status| status.memory.as_ref());
-            Sampled { scaler: Scaler::restore(memory), ..Sampled::default() }
+            Sampled {
+                scaler: Scaler::restore(memory),
+                ..Sampled::default()
+            }
         })
     }
 
@@ -142,18 +148,29 @@ impl State {
             .filter(|(name, _)| self.sample_due(name) <= now)
             .map(|(name, _)| name.to_owned())
             .collect();
-        let changed = self.looked.as_ref().is_none_or(|looked| !looked.is_of(pipeline));
+        let changed = self
+            .looked
+            .as_ref()
+            .is_none_or(|looked| !looked.is_of(pipeline));
         let timer = self.look_due.is_none_or(|due| due <= now);
         let event = samples.is_empty() && self.looked_before(now, LOOK_AT_MOST_EVERY);
-        Due { look: changed || timer || event, samples }
+        Due {
+            look: changed || timer || event,
+            samples,
+        }
     }
 
     fn looked_before(&self, now: Timestamp, span: SignedDuration) -> bool {
-        self.looked.as_ref().is_none_or(|looked| now.duration_since(looked.at) >= span)
+        self.looked
+            .as_ref()
+            .is_none_or(|looked| now.duration_since(looked.at) >= span)
     }
 
     fn sample_due(&self, connector: &str) -> Timestamp {
-        self.sampled.get(connector).and_then(|s| s.due).unwrap_or(Timestamp::MIN)
+        self.sampled
+            .get(connector)
+            .and_then(|s| s.due)
+            .unwrap_or(Timestamp::MIN)
     }
 
     /// Notes that everything was looked at, and decides when next.
@@ -170,7 +187,12 @@ impl State {
             }
         };
         self.look_due = Some(later(now, wait));
-        let live: Vec<&str> = pipeline.spec.connectors.iter().map(|c| c.name.as_str()).collect();
+        let live: Vec<&str> = pipeline
+            .spec
+            .connectors
+            .iter()
+            .map(|c| c.name.as_str())
+            .collect();
         self.sampled.retain(|name, _| live.contains(&name.as_str()));
     }
 
@@ -179,7 +201,11 @@ impl State {
     pub fn sampled(&mut self, connector: &Connector, now: Timestamp) {
         let sampled = self.sampled.entry(connector.name.clone()).or_default();
         let next = later(sampled.due.unwrap_or(now), interval(connector));
-        sampled.due = Some(if next > now { next } else { later(now, interval(connector)) });
+        sampled.due = Some(if next > now {
+            next
+        } else {
+            later(now, interval(connector))
+        });
     }
 
     /// How long until something is due.
@@ -215,20 +241,33 @@ impl Looked {
 
     fn is_of(&self, pipeline: &IngestionPipeline) -> bool {
         self.generation == pipeline.metadata.generation
-            && pipeline.metadata.annotations.as_ref().map_or(self.annotations.is_empty(), |a| *a == self.annotations)
+            && pipeline
+                .metadata
+                .annotations
+                .as_ref()
+                .map_or(self.annotations.is_empty(), |a| *a == self.annotations)
     }
 }
 
 /// The connectors with a consumer group, and how often each is sampled.
 fn consuming(pipeline: &IngestionPipeline) -> impl Iterator<Item = (&str, Duration)> {
-    let consuming = pipeline.spec.connectors.iter().filter(|c| c.consumes.is_some());
+    let consuming = pipeline
+        .spec
+        .connectors
+        .iter()
+        .filter(|c| c.consumes.is_some());
     consuming.map(|connector| (connector.name.as_str(), interval(connector)))
 }
 
 fn interval(connector: &Connector) -> Duration {
-    connector.autoscaling.as_ref().map_or(SAMPLE_EVERY, |scaling| scaling.interval.as_std())
+    connector
+        .autoscaling
+        .as_ref()
+        .map_or(SAMPLE_EVERY, |scaling| scaling.interval)
+        .as_std()
 }
 
 fn later(from: Timestamp, wait: Duration) -> Timestamp {
-    from.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)).unwrap_or(Timestamp::MAX)
+    from.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX))
+        .unwrap_or(Timestamp::MAX)
 }

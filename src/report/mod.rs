@@ -55,7 +55,13 @@ impl Reporter {
         self.show(pipeline, next, now);
         let stored = pipeline.status.as_ref();
         let before = written.as_ref().map(|(_, status)| status).or(stored);
-        let due = worth_writing(before, next, written.as_ref().map(|(at, _)| *at), now, self.status_interval);
+        let due = worth_writing(
+            before,
+            next,
+            written.as_ref().map(|(at, _)| *at),
+            now,
+            self.status_interval,
+        );
         let after = if due {
             let rounded = settle::rounded(next);
             self.status(pipeline, &rounded).await?;
@@ -79,7 +85,10 @@ impl Reporter {
         pipeline: &IngestionPipeline,
         status: &IngestionPipelineStatus,
     ) -> Result<(), k8s::Error> {
-        let (namespace, name) = (pipeline.namespace().unwrap_or_default(), pipeline.name_any());
+        let (namespace, name) = (
+            pipeline.namespace().unwrap_or_default(),
+            pipeline.name_any(),
+        );
         let write = k8s::write::status::<IngestionPipeline>(
             &self.kube, &namespace, &name, status, None, MANAGER,
         );
@@ -90,7 +99,11 @@ impl Reporter {
 
     /// Publishes an event. One that cannot be written must not hold the pass: status says the same.
     pub async fn tell(&self, pipeline: &IngestionPipeline, telling: &Telling) {
-        let Telling { warning, reason, message } = telling;
+        let Telling {
+            warning,
+            reason,
+            message,
+        } = telling;
         let happening = Happening {
             warning: *warning,
             reason: reason.as_str(),
@@ -104,7 +117,10 @@ impl Reporter {
     }
 
     fn show(&self, pipeline: &IngestionPipeline, status: &IngestionPipelineStatus, now: Timestamp) {
-        let (namespace, name) = (pipeline.namespace().unwrap_or_default(), pipeline.name_any());
+        let (namespace, name) = (
+            pipeline.namespace().unwrap_or_default(),
+            pipeline.name_any(),
+        );
         for connector in &status.connectors {
             let labels = ConnectorLabels {
                 namespace: namespace.clone(),
@@ -119,12 +135,19 @@ impl Reporter {
             };
             self.metrics.connector(&labels, numbers);
         }
-        self.live.set(&namespace, &name, serde_json::json!({"at": now, "status": status}));
+        self.live.set(
+            &namespace,
+            &name,
+            serde_json::json!({"at": now, "status": status}),
+        );
     }
 
     /// Forgets a pipeline that is gone.
     pub fn forget(&self, pipeline: &IngestionPipeline) {
-        let (namespace, name) = (pipeline.namespace().unwrap_or_default(), pipeline.name_any());
+        let (namespace, name) = (
+            pipeline.namespace().unwrap_or_default(),
+            pipeline.name_any(),
+        );
         for connector in &pipeline.spec.connectors {
             self.metrics.forget(&ConnectorLabels {
                 namespace: namespace.clone(),
@@ -136,7 +159,10 @@ impl Reporter {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds of lag are far below 2^53")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "seconds of lag are far below 2^53"
+)]
 fn seconds(value: i64) -> f64 {
     value as f64
 }
@@ -172,13 +198,22 @@ mod tests {
             replicas: Some(replicas),
             ..ConnectorStatus::default()
         };
-        IngestionPipelineStatus { connectors: vec![connector], ..Default::default() }
+        IngestionPipelineStatus {
+            connectors: vec![connector],
+            ..Default::default()
+        }
     }
 
     fn worth(before: &IngestionPipelineStatus, next: &IngestionPipelineStatus, age: i64) -> bool {
         let now = Timestamp::from_second(1000).unwrap();
         let written = Timestamp::from_second(1000 - age).unwrap();
-        worth_writing(Some(before), next, Some(written), now, Duration::from_secs(30))
+        worth_writing(
+            Some(before),
+            next,
+            Some(written),
+            now,
+            Duration::from_secs(30),
+        )
     }
 
     #[test]

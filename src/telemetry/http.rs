@@ -42,7 +42,9 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
-    axum::serve(listener, router(endpoint)).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, router(endpoint))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
 }
 
 fn router(endpoint: Endpoint) -> Router {
@@ -56,14 +58,22 @@ fn router(endpoint: Endpoint) -> Router {
 
 async fn metrics(State(endpoint): State<Endpoint>) -> Response {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPENMETRICS)], endpoint.metrics.encode()).into_response()
+    (
+        [(header::CONTENT_TYPE, OPENMETRICS)],
+        endpoint.metrics.encode(),
+    )
+        .into_response()
 }
 
 async fn ready(State(endpoint): State<Endpoint>) -> Response {
     if endpoint.ready.load(Ordering::Relaxed) {
         "ok".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "pipelines are not listed yet").into_response()
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "pipelines are not listed yet",
+        )
+            .into_response()
     }
 }
 
@@ -73,6 +83,10 @@ async fn pipeline(
 ) -> Response {
     match endpoint.live.get(&namespace, &name) {
         Some(view) => axum::Json(view).into_response(),
-        None => (StatusCode::NOT_FOUND, "no such pipeline, or not looked at yet").into_response(),
+        None => (
+            StatusCode::NOT_FOUND,
+            "no such pipeline, or not looked at yet",
+        )
+            .into_response(),
     }
 }

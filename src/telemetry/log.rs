@@ -18,7 +18,9 @@ pub enum Format {
 /// When `filter` cannot be parsed.
 pub fn start(format: Format, filter: &str) -> Result<(), ParseError> {
     let filter = EnvFilter::try_new(filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         Format::Text => builder.with_ansi(false).init(),
         Format::Json => builder.json().init(),

@@ -97,14 +97,26 @@ impl Default for Metrics {
 impl Metrics {
     fn registered(&self) -> Registry {
         let mut r = Registry::with_prefix("sluice");
-        r.register("reconciles", "Passes over a pipeline, by result", self.passes.clone());
+        r.register(
+            "reconciles",
+            "Passes over a pipeline, by result",
+            self.passes.clone(),
+        );
         r.register(
             "reconcile_duration_seconds",
             "Duration of a pass over a pipeline",
             self.pass_seconds.clone(),
         );
-        r.register("steps", "Steps carried out, by step and result", self.steps.clone());
-        r.register("status_writes", "Writes of a pipeline's status", self.status_writes.clone());
+        r.register(
+            "steps",
+            "Steps carried out, by step and result",
+            self.steps.clone(),
+        );
+        r.register(
+            "status_writes",
+            "Writes of a pipeline's status",
+            self.status_writes.clone(),
+        );
         r.register(
             "left_behind",
             "Things outside the cluster left behind by deletions that ran out of time",
@@ -116,8 +128,16 @@ impl Metrics {
             "Seconds since the oldest unread record arrived",
             self.time_lag.clone(),
         );
-        r.register("connector_replicas", "Observed replicas", self.replicas.clone());
-        r.register("connector_desired_replicas", "Wanted replicas", self.desired.clone());
+        r.register(
+            "connector_replicas",
+            "Observed replicas",
+            self.replicas.clone(),
+        );
+        r.register(
+            "connector_desired_replicas",
+            "Wanted replicas",
+            self.desired.clone(),
+        );
         r
     }
 
@@ -146,7 +166,11 @@ impl Metrics {
     pub fn connector(&self, labels: &ConnectorLabels, numbers: ConnectorNumbers) {
         integer(&self.lag, labels, numbers.lag);
         integer(&self.replicas, labels, numbers.replicas.map(i64::from));
-        integer(&self.desired, labels, numbers.desired_replicas.map(i64::from));
+        integer(
+            &self.desired,
+            labels,
+            numbers.desired_replicas.map(i64::from),
+        );
         match numbers.time_lag {
             Some(seconds) => {
                 self.time_lag.get_or_create(labels).set(seconds);
@@ -195,10 +219,17 @@ mod tests {
             pipeline: "readings".into(),
             connector: "enrich".into(),
         };
-        let numbers =
-            ConnectorNumbers { lag: Some(7), time_lag: Some(1.5), ..ConnectorNumbers::default() };
+        let numbers = ConnectorNumbers {
+            lag: Some(7),
+            time_lag: Some(1.5),
+            ..ConnectorNumbers::default()
+        };
         metrics.connector(&labels, numbers);
-        assert!(metrics.encode().contains("sluice_connector_lag_records{namespace=\"plant\""));
+        assert!(
+            metrics
+                .encode()
+                .contains("sluice_connector_lag_records{namespace=\"plant\"")
+        );
         metrics.forget(&labels);
         assert!(!metrics.encode().contains("plant"));
     }

@@ -57,6 +57,30 @@ pub struct WorkersPart {
     pub removals: Vec<ConnectorStep>,
 }
 
+/// Plans the Connect workers, and what is left of connectors that are no longer declared.
+#[must_use]
+pub fn workers(subject: Subject<'_>, seen: &LookSeen) -> WorkersPart {
+    let mut part = WorkersPart::default();
+    if let Some(live) = seen.connect.as_ref().and_then(|seen| seen.live.value()) {
+        let Subject {
+            spec,
+            last,
+            pipeline,
+            settings,
+            ..
+        } = subject;
+        let removed = connect::removed(live, spec, &last.connectors, pipeline, settings);
+        part.removals
+            .extend(removed.into_iter().map(ConnectorStep::Connect));
+    }
+    if let Known::Value(deployments) = &seen.containers.deployments {
+        let removed = container::removed(deployments, subject.spec, subject.pipeline);
+        part.removals
+            .extend(removed.into_iter().map(ConnectorStep::Container));
+    }
+    part
+}
+
 /// Plans one connector by its runtime. `unready` are the topics that do not exist yet.
 #[must_use]
 pub fn runtime(
@@ -89,13 +113,21 @@ pub fn connect_request<'a>(
         suspended: subject.spec.suspend,
         unready_topics,
         last: last(subject, connector),
-        restarts: subject.restarts.get(&connector.name).copied().unwrap_or_default(),
+        restarts: subject
+            .restarts
+            .get(&connector.name)
+            .copied()
+            .unwrap_or_default(),
         now: subject.now,
     }
 }
 
 fn last<'a>(subject: Subject<'a>, connector: &Connector) -> Option<&'a ConnectorStatus> {
-    subject.last.connectors.iter().find(|status| status.name == connector.name)
+    subject
+        .last
+        .connectors
+        .iter()
+        .find(|status| status.name == connector.name)
 }
 
 fn in_connect(
@@ -106,9 +138,15 @@ fn in_connect(
     unready: &BTreeSet<String>,
 ) -> ConnectorPart {
     let needed = config::topics(spec, connect, &subject.spec.topics);
-    let unready = unready.iter().filter(|name| needed.contains(name.as_str())).cloned().collect();
+    let unready = unready
+        .iter()
+        .filter(|name| needed.contains(name.as_str()))
+        .cloned()
+        .collect();
     let request = connect_request(subject, spec, connect, &unready);
-    let Some(seen) = &seen.connect else { return ConnectorPart::default() };
+    let Some(seen) = &seen.connect else {
+        return ConnectorPart::default();
+    };
     let plan = connect::connector(&request, seen);
     ConnectorPart {
         status: plan.status,
@@ -141,7 +179,11 @@ fn in_container(
     let part = ConnectorPart {
         status: plan.status,
         findings: plan.findings,
-        steps: plan.steps.into_iter().map(ConnectorStep::Container).collect(),
+        steps: plan
+            .steps
+            .into_iter()
+            .map(ConnectorStep::Container)
+            .collect(),
         restarts: None,
     };
     let exists = !matches!(seen.deployment, Known::Value(None));
@@ -154,12 +196,18 @@ fn in_container(
 /// Why a container that is not there yet must not be started yet. One that runs is left alone.
 fn waits_for(spec: &Connector, unready: &BTreeSet<String>) -> Option<Finding> {
     let consumed = spec.consumes.iter().flat_map(|consumes| &consumes.topics);
-    let missing: Vec<&str> =
-        consumed.filter(|topic| unready.contains(*topic)).map(String::as_str).collect();
+    let missing: Vec<&str> = consumed
+        .filter(|topic| unready.contains(*topic))
+        .map(String::as_str)
+        .collect();
     (!missing.is_empty()).then(|| {
         Finding::waiting(
             Reason::WaitingForTopics,
-            format!("connector {} waits for topic {}", spec.name, missing.join(", ")),
+            format!(
+                "connector {} waits for topic {}",
+                spec.name,
+                missing.join(", ")
+            ),
         )
     })
 }

@@ -23,14 +23,24 @@ fn fixture() -> Fixture {
         deletion_policy,
         ..Topic::default()
     };
-    let recorded = TopicStatus { name: "gone".into(), id: Some("a".into()), ..TopicStatus::default() };
+    let recorded = TopicStatus {
+        name: "gone".into(),
+        id: Some("a".into()),
+        ..TopicStatus::default()
+    };
     Fixture {
         spec: IngestionPipelineSpec {
-            topics: vec![topic("gone", DeletionPolicy::Delete), topic("kept", DeletionPolicy::Retain)],
+            topics: vec![
+                topic("gone", DeletionPolicy::Delete),
+                topic("kept", DeletionPolicy::Retain),
+            ],
             connect: Some(ConnectWorkers::default()),
             ..IngestionPipelineSpec::default()
         },
-        last: IngestionPipelineStatus { topics: vec![recorded], ..Default::default() },
+        last: IngestionPipelineStatus {
+            topics: vec![recorded],
+            ..Default::default()
+        },
         annotations: BTreeMap::new(),
         settings: Settings {
             connect_image: "kafka".into(),
@@ -45,7 +55,11 @@ fn fixture() -> Fixture {
 impl Fixture {
     fn subject(&self) -> Subject<'_> {
         Subject {
-            pipeline: Identity { namespace: "plant", name: "p", uid: "u" },
+            pipeline: Identity {
+                namespace: "plant",
+                name: "p",
+                uid: "u",
+            },
             spec: &self.spec,
             last: &self.last,
             annotations: &self.annotations,
@@ -60,9 +74,18 @@ impl Fixture {
 }
 
 fn seen(name: &str, id: Option<&str>, claim: ClaimSeen) -> DeletionSeen {
-    let topic = id.map(|id| TopicSeen { id: id.into(), ..TopicSeen::default() });
-    let view = TopicView { topic: Known::Value(topic), claim: Known::Value(claim) };
-    DeletionSeen { topics: BTreeMap::from([(name.into(), view)]), workers: Known::Value(false) }
+    let topic = id.map(|id| TopicSeen {
+        id: id.into(),
+        ..TopicSeen::default()
+    });
+    let view = TopicView {
+        topic: Known::Value(topic),
+        claim: Known::Value(claim),
+    };
+    DeletionSeen {
+        topics: BTreeMap::from([(name.into(), view)]),
+        workers: Known::Value(false),
+    }
 }
 
 fn unreachable() -> DeletionSeen {
@@ -71,16 +94,28 @@ fn unreachable() -> DeletionSeen {
         reason: Reason::KafkaUnreachable,
         message: "no broker".into(),
     };
-    let view = TopicView { topic: Known::Unknown(unknown), claim: Known::Value(ClaimSeen::Ours) };
-    DeletionSeen { topics: BTreeMap::from([("gone".into(), view)]), workers: Known::Value(false) }
+    let view = TopicView {
+        topic: Known::Unknown(unknown),
+        claim: Known::Value(ClaimSeen::Ours),
+    };
+    DeletionSeen {
+        topics: BTreeMap::from([("gone".into(), view)]),
+        workers: Known::Value(false),
+    }
 }
 
 #[test]
 fn only_what_asks_for_it_is_deleted() {
     let fixture = fixture();
-    assert_eq!(topics(fixture.subject()).into_keys().collect::<Vec<_>>(), ["gone"]);
+    assert_eq!(
+        topics(fixture.subject()).into_keys().collect::<Vec<_>>(),
+        ["gone"]
+    );
     let plan = fixture.plan(&seen("gone", Some("a"), ClaimSeen::Ours), 0);
-    assert_eq!((plan.topics.as_slice(), plan.done), (&["gone".to_owned()][..], false));
+    assert_eq!(
+        (plan.topics.as_slice(), plan.done),
+        (&["gone".to_owned()][..], false)
+    );
 }
 
 #[test]
@@ -91,7 +126,10 @@ fn it_is_over_once_kafka_no_longer_has_the_topic() {
 
 #[test]
 fn a_topic_of_another_id_or_holder_is_left_behind_and_said() {
-    for seen in [seen("gone", Some("b"), ClaimSeen::Ours), seen("gone", Some("a"), ClaimSeen::Free)] {
+    for seen in [
+        seen("gone", Some("b"), ClaimSeen::Ours),
+        seen("gone", Some("a"), ClaimSeen::Free),
+    ] {
         let plan = fixture().plan(&seen, 0);
         assert!(plan.done && plan.topics.is_empty());
         assert_eq!(plan.left_behind, ["gone"]);
@@ -102,7 +140,10 @@ fn a_topic_of_another_id_or_holder_is_left_behind_and_said() {
 fn an_unreachable_kafka_holds_the_deletion_only_until_the_deadline() {
     let waiting = fixture().plan(&unreachable(), 299);
     assert!(!waiting.done);
-    assert_eq!(waiting.waiting.map(|f| f.reason), Some(Reason::KafkaUnreachable));
+    assert_eq!(
+        waiting.waiting.map(|f| f.reason),
+        Some(Reason::KafkaUnreachable)
+    );
     let over = fixture().plan(&unreachable(), 300);
     assert!(over.done);
     assert_eq!(over.left_behind, ["gone"]);
@@ -112,12 +153,17 @@ fn an_unreachable_kafka_holds_the_deletion_only_until_the_deadline() {
 fn internal_topics_go_only_after_the_workers_that_would_make_them_again() {
     let mut fixture = fixture();
     fixture.spec.topics.clear();
-    fixture.spec.connect =
-        Some(ConnectWorkers { deletion_policy: DeletionPolicy::Delete, ..Default::default() });
+    fixture.spec.connect = Some(ConnectWorkers {
+        deletion_policy: DeletionPolicy::Delete,
+        ..Default::default()
+    });
     let name = topics(fixture.subject()).into_keys().next().unwrap();
     let mut seen = seen(&name, Some("x"), ClaimSeen::Ours);
     for other in topics(fixture.subject()).into_keys().skip(1) {
-        let view = TopicView { topic: Known::Value(None), claim: Known::Value(ClaimSeen::Ours) };
+        let view = TopicView {
+            topic: Known::Value(None),
+            claim: Known::Value(ClaimSeen::Ours),
+        };
         seen.topics.insert(other, view);
     }
     seen.workers = Known::Value(true);

@@ -10,7 +10,7 @@ use super::{
     observation::{Observation, PartitionSample},
     time::seconds_between,
 };
-use crate::api::{connectors::OffsetReset, scaling::Autoscaling};
+use crate::api::{common::Duration, connectors::OffsetReset};
 
 /// Below this age, in seconds, an unread record may only be waiting for the next commit (5 s in
 /// most clients), and says nothing about whether the pods can keep up.
@@ -61,10 +61,10 @@ pub struct Unreadable {
     pub first: String,
 }
 
-/// Reads the series of this moment and keeps what the next reading needs. `warm` says whether all
-/// pods are past their warm-up.
+/// Reads the series of this moment and keeps what the next reading needs. `interval` is the time
+/// between two readings; `warm` says whether all pods are past their warm-up.
 pub fn read(
-    spec: &Autoscaling,
+    interval: Duration,
     reset: OffsetReset,
     history: &mut History,
     observation: &Observation,
@@ -93,7 +93,7 @@ pub fn read(
             && !observation.group.is_rebalancing(),
         replicas: observation.replicas,
     };
-    let window = Window::ending_with(spec, history, look);
+    let window = Window::ending_with(interval, history, look);
     history.keep(look);
     Reading {
         series: Series {
@@ -182,8 +182,8 @@ struct Window {
 impl Window {
     /// `None` until there are looks over the whole time: a rate over less would jump about, and
     /// would differ after a restart from what it was before.
-    fn ending_with(spec: &Autoscaling, history: &History, look: Look) -> Option<Self> {
-        let interval = spec.interval.as_secs_f64();
+    fn ending_with(interval: Duration, history: &History, look: Look) -> Option<Self> {
+        let interval = interval.as_secs_f64();
         let length = RATE_SECONDS.max(RATE_INTERVALS * interval);
         let age = |l: &Look| seconds_between(l.at, look.at);
         // Half an interval of tolerance: timers are never exact.

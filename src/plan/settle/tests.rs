@@ -6,15 +6,37 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn topic(phase: TopicPhase, findings: Vec<Finding>) -> TopicPlan {
-    let status = TopicStatus { name: "readings".into(), phase, ..TopicStatus::default() };
-    TopicPlan { status, steps: Vec::new(), findings }
+    let status = TopicStatus {
+        name: "readings".into(),
+        phase,
+        ..TopicStatus::default()
+    };
+    TopicPlan {
+        status,
+        steps: Vec::new(),
+        findings,
+    }
 }
 
 fn looked(topics: Vec<TopicPlan>) -> PipelinePlan {
-    let status = ConnectorStatus { name: "enrich".into(), ..ConnectorStatus::default() };
-    let connectors = vec![ConnectorPart { status, ..ConnectorPart::default() }];
-    let look = Look { topics, connectors, ..Look::default() };
-    PipelinePlan { look: Some(look), cluster_id: Some("k".into()), ..PipelinePlan::default() }
+    let status = ConnectorStatus {
+        name: "enrich".into(),
+        ..ConnectorStatus::default()
+    };
+    let connectors = vec![ConnectorPart {
+        status,
+        ..ConnectorPart::default()
+    }];
+    let look = Look {
+        topics,
+        connectors,
+        ..Look::default()
+    };
+    PipelinePlan {
+        look: Some(look),
+        cluster_id: Some("k".into()),
+        ..PipelinePlan::default()
+    }
 }
 
 fn condition<'a>(status: &'a IngestionPipelineStatus, kind: &str) -> Option<(&'a str, &'a str)> {
@@ -37,8 +59,16 @@ fn decided(from: i32, to: i32, acts: bool) -> Decided {
 }
 
 fn sampled(decided: Decided) -> PipelinePlan {
-    let series = Numbers { lag: Some(12_345), ..Numbers::default() };
-    let scaling = ScalingPlan { series, replicas: Some(1), ready: Some(1), decided: Some(decided) };
+    let series = Numbers {
+        lag: Some(12_345),
+        ..Numbers::default()
+    };
+    let scaling = ScalingPlan {
+        series,
+        replicas: Some(1),
+        ready: Some(1),
+        decided: Some(decided),
+    };
     PipelinePlan {
         scaling: BTreeMap::from([("enrich".to_owned(), scaling)]),
         autoscaled: BTreeMap::from([("enrich".to_owned(), (Reason::Scaling, String::new()))]),
@@ -53,7 +83,10 @@ fn all_as_declared_is_ready_and_nothing_more() {
     assert_eq!(condition(&next, "Ready"), Some(("True", "AsDeclared")));
     assert_eq!(condition(&next, "Reconciling"), None);
     assert_eq!(condition(&next, "Stalled"), None);
-    assert_eq!((next.observed_generation, next.cluster_id.as_deref()), (3, Some("k")));
+    assert_eq!(
+        (next.observed_generation, next.cluster_id.as_deref()),
+        (3, Some("k"))
+    );
     assert_eq!(next.summary.unwrap().topics, "1/1");
 }
 
@@ -62,12 +95,21 @@ fn what_needs_a_person_stalls_and_what_passes_reconciles() {
     let stalled = Finding::stalled(Reason::PartitionsCannotShrink, "x");
     let plan = looked(vec![topic(TopicPhase::Waiting, vec![stalled])]);
     let next = status(&IngestionPipelineStatus::default(), &plan, &[], 1, at(10));
-    assert_eq!(condition(&next, "Ready"), Some(("False", "PartitionsCannotShrink")));
-    assert_eq!(condition(&next, "Stalled"), Some(("True", "PartitionsCannotShrink")));
+    assert_eq!(
+        condition(&next, "Ready"),
+        Some(("False", "PartitionsCannotShrink"))
+    );
+    assert_eq!(
+        condition(&next, "Stalled"),
+        Some(("True", "PartitionsCannotShrink"))
+    );
     let waiting = Finding::waiting(Reason::KafkaUnreachable, "x");
     let plan = looked(vec![topic(TopicPhase::Waiting, vec![waiting])]);
     let next = status(&IngestionPipelineStatus::default(), &plan, &[], 1, at(10));
-    assert_eq!(condition(&next, "Reconciling"), Some(("True", "KafkaUnreachable")));
+    assert_eq!(
+        condition(&next, "Reconciling"),
+        Some(("True", "KafkaUnreachable"))
+    );
 }
 
 #[test]
@@ -79,10 +121,19 @@ fn a_failed_step_shows_where_it_belongs_in_the_other_sides_words() {
         message: "Replication factor: 3 larger than available brokers: 1.".into(),
     };
     let plan = looked(vec![topic(TopicPhase::Waiting, vec![])]);
-    let next = status(&IngestionPipelineStatus::default(), &plan, &[failure], 1, at(10));
+    let next = status(
+        &IngestionPipelineStatus::default(),
+        &plan,
+        &[failure],
+        1,
+        at(10),
+    );
     assert_eq!(next.topics[0].reason.as_deref(), Some("TopicRefused"));
     assert!(next.topics[0].message.contains("available brokers"));
-    assert_eq!(condition(&next, "TopicsReady"), Some(("False", "TopicRefused")));
+    assert_eq!(
+        condition(&next, "TopicsReady"),
+        Some(("False", "TopicRefused"))
+    );
 }
 
 #[test]
@@ -94,7 +145,10 @@ fn a_sample_changes_numbers_and_leaves_the_other_conditions() {
     assert_eq!(next.connectors[0].desired_replicas, Some(4));
     assert_eq!(condition(&next, "Ready"), condition(&first, "Ready"));
     assert_eq!(condition(&next, "ScalingActive"), Some(("True", "Scaling")));
-    assert_eq!(next.observed_generation, 1, "a sample has not looked at the new spec");
+    assert_eq!(
+        next.observed_generation, 1,
+        "a sample has not looked at the new spec"
+    );
 }
 
 #[test]
@@ -119,18 +173,30 @@ fn a_look_keeps_what_only_samples_know() {
 fn suspension_keeps_the_last_truth_of_ready() {
     let ready = looked(vec![topic(TopicPhase::Ready, vec![])]);
     let first = status(&IngestionPipelineStatus::default(), &ready, &[], 1, at(10));
-    let suspended = PipelinePlan { suspended: true, ..looked(vec![topic(TopicPhase::Ready, vec![])]) };
+    let suspended = PipelinePlan {
+        suspended: true,
+        ..looked(vec![topic(TopicPhase::Ready, vec![])])
+    };
     let next = status(&first, &suspended, &[], 2, at(20));
     assert_eq!(condition(&next, "Ready"), Some(("True", "Suspended")));
     assert_eq!(condition(&next, "Suspended"), Some(("True", "Suspended")));
-    assert_eq!(condition(&next, "ScalingActive"), Some(("False", "Suspended")));
+    assert_eq!(
+        condition(&next, "ScalingActive"),
+        Some(("False", "Suspended"))
+    );
 }
 
 #[test]
 fn a_change_of_the_count_is_told_once_and_a_failed_one_is_not() {
-    let (last, plan) = (IngestionPipelineStatus::default(), sampled(decided(1, 4, true)));
+    let (last, plan) = (
+        IngestionPipelineStatus::default(),
+        sampled(decided(1, 4, true)),
+    );
     let told = tellings(&last, &last, &plan, &[]);
-    assert_eq!(told.iter().map(|t| t.reason).collect::<Vec<_>>(), [Reason::ScaledOut]);
+    assert_eq!(
+        told.iter().map(|t| t.reason).collect::<Vec<_>>(),
+        [Reason::ScaledOut]
+    );
     let failure = Failure {
         subject: Subject::Connector("enrich".into()),
         class: Class::Down,
@@ -154,7 +220,14 @@ fn transitions_are_told_and_repetitions_are_not() {
 
 #[test]
 fn numbers_are_rounded_to_two_digits() {
-    for (value, rounded) in [(0, 0), (7, 7), (99, 99), (104, 100), (12_345, 12_000), (9_960, 10_000)] {
+    for (value, rounded) in [
+        (0, 0),
+        (7, 7),
+        (99, 99),
+        (104, 100),
+        (12_345, 12_000),
+        (9_960, 10_000),
+    ] {
         assert_eq!(two_digits(value), rounded, "{value}");
     }
 }
