@@ -16,7 +16,6 @@ use crate::{
     plan::{
         Finding, Known, Severity,
         claims::Claim,
-        names,
         pipeline::{LookSeen, Subject},
     },
 };

@@ -6,7 +6,7 @@ use crate::{
         topics::{Topic, TopicStatus},
     },
     class::Class,
-    plan::{Identity, Settings},
+    plan::{Identity, Settings, connectors::connect::restarts::Restarts},
 };
 
 struct Fixture {
@@ -14,6 +14,7 @@ struct Fixture {
     last: IngestionPipelineStatus,
     annotations: BTreeMap<String, String>,
     settings: Settings,
+    restarts: BTreeMap<String, Restarts>,
 }
 
 /// One topic to delete, one to keep, and Connect workers whose topics stay.
@@ -49,6 +50,7 @@ fn fixture() -> Fixture {
             deletion_deadline: Duration::from_secs(300),
             status_interval: Duration::from_secs(30),
         },
+        restarts: BTreeMap::new(),
     }
 }
 
@@ -64,6 +66,8 @@ impl Fixture {
             last: &self.last,
             annotations: &self.annotations,
             settings: &self.settings,
+            restarts: &self.restarts,
+            now: Timestamp::UNIX_EPOCH,
         }
     }
 
