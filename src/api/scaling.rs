@@ -331,14 +331,18 @@ pub struct ScalingWish {
     pub until: Option<Time>,
 }
 
-/// What one pod can process, learnt while every pod had a backlog.
+/// What one pod can process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LearntCapacity {
-    /// Records per second of one pod, to three significant digits.
+    /// Records per second of one pod, to three significant digits: measured while every pod had a
+    /// backlog, or, without such samples, the most that a pod was seen to do.
     pub per_replica: f64,
-    /// How many saturated samples it rests on, counted up to 100.
+    /// How many saturated samples it rests on, counted up to 100; 0: a lower bound.
     pub samples: i32,
+    /// The lowest records per second and pod at which the group fell behind, until measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_much: Option<f64>,
     /// The revision of the pods that it holds for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]

@@ -44,17 +44,12 @@ use crate::api::{
     scaling::{Autoscaling, ScalingMemory},
 };
 
-/// How long, in seconds, a group must have been watched before fewer pods are tried, where the
-/// scale-in window is shorter than that.
-const TRIAL_SECONDS: f64 = 60.0;
-
 /// What the autoscaler of one connector knows: the samples of the last minutes, and what must
 /// survive a restart. A plain value; whoever owns it decides when it is thrown away.
 #[derive(Clone, Debug, Default)]
 pub struct Scaler {
     history: History,
     memory: Memory,
-    watched_since: Option<Timestamp>,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -74,8 +69,8 @@ impl Scaler {
     #[must_use]
     pub fn restore(memory: Option<&ScalingMemory>) -> Self {
         Self {
+            history: History::default(),
             memory: memory.map(Memory::from_status).unwrap_or_default(),
-            ..Self::default()
         }
     }
 
@@ -90,15 +85,6 @@ impl Scaler {
         let warmup = spec.warmup.as_secs_f64();
         let last = self.memory.last_scale_out;
         last.is_none_or(|change| seconds_between(change.at, at) >= warmup)
-    }
-
-    fn may_try_fewer(&self, spec: &Autoscaling, at: Timestamp) -> bool {
-        let window = spec.behavior.scale_in_window().as_secs_f64();
-        let changes = [self.memory.last_scale_out, self.memory.last_scale_in];
-        let moments = changes.iter().flatten().map(|change| change.at);
-        let quiet_since = moments.chain(self.watched_since).max();
-        window >= TRIAL_SECONDS
-            || quiet_since.is_some_and(|since| seconds_between(since, at) >= TRIAL_SECONDS)
     }
 }
 
@@ -170,10 +156,9 @@ fn decide_on(
     reading: &Reading,
 ) -> Decision {
     let at = observation.at;
-    scaler.watched_since.get_or_insert(at);
     let revision = observation.revision.as_deref();
     let learnt = scaler.memory.capacity.take();
-    scaler.memory.capacity = capacity::learn(learnt, revision, reading, observation.replicas);
+    scaler.memory.capacity = capacity::learn(learnt, revision, reading);
     let passage = scaler.memory.gate.pass(at, observation.group);
 
     let levels = Levels::of(&observation.partitions, spec.partitions);
@@ -183,7 +168,6 @@ fn decide_on(
         reading,
         levels: &levels,
         memory: &scaler.memory,
-        may_try_fewer: scaler.may_try_fewer(spec, at),
     };
     let mut trace = Trace::begin(observation.replicas);
     trace.stage("series", observation.replicas, describe(&reading.series));
@@ -193,13 +177,22 @@ fn decide_on(
     let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
     let highest = context.highest();
     partitions(&context, &mut trace, combined.is_wish);
-    guards(&context, &mut trace);
+    let is_trial = guards(&context, combined.covers_arrivals, &mut trace);
     stabilize(spec, &mut scaler.memory, at, &mut trace);
-    pauses(spec, &scaler.memory, at, combined.is_relative, &mut trace);
+    let step = Step {
+        is_relative: combined.is_relative,
+        is_trial,
+    };
+    pauses(spec, &scaler.memory, at, step, &mut trace);
     gate(passage, &mut trace);
     bounds(spec, &mut trace);
 
     scaler.memory.note(at, observation.replicas, trace.value());
+    if combined.count > observation.replicas
+        && let Some(load) = reading.load
+    {
+        capacity::note_overload(&mut scaler.memory.capacity, load);
+    }
     let active = active(spec, reading, passage, &combined, highest, is_unknown);
     conclude(observation, reading, trace, combined, active, is_unknown)
 }
@@ -239,7 +232,8 @@ fn partitions(context: &Context<'_>, trace: &mut Trace, is_wish: bool) {
 }
 
 /// What forbids a scale-in whatever a policy wants: the unknown, being behind, falling behind.
-fn guards(context: &Context<'_>, trace: &mut Trace) {
+/// Says whether what is left of it is a trial.
+fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -> bool {
     let unreadable = context.reading.unreadable.as_ref();
     let hold = unreadable
         .filter(|_| trace.is_scale_in())
@@ -253,12 +247,13 @@ fn guards(context: &Context<'_>, trace: &mut Trace) {
         .find(|policy| trace.is_scale_in() && is_behind(context, &policy.target_tracking))
         .map(|policy| format!("no scale-in while {} is behind its target", policy.name));
     trace.hold_if("behind target", hold);
-    if trace.is_scale_in() {
-        let (count, reason) = rehearse::scale_in(context, trace.value());
-        trace.stage("rehearsal", count, reason);
-    } else {
+    if !trace.is_scale_in() || covers_arrivals {
         trace.hold_if("rehearsal", None);
+        return false;
     }
+    let rehearsed = rehearse::scale_in(context, trace.value());
+    trace.stage("rehearsal", rehearsed.count, rehearsed.reason);
+    rehearsed.is_trial
 }
 
 /// The lowest wish of the scale-out window, the highest of the scale-in window.
@@ -279,19 +274,21 @@ fn stabilize(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, trace: &mut
     trace.stage("stabilization", settled, reason);
 }
 
-/// Cooldown and warm-up.
-fn pauses(
-    spec: &Autoscaling,
-    memory: &Memory,
-    at: Timestamp,
+/// What kind of change is about to be made.
+#[derive(Clone, Copy, Debug)]
+struct Step {
     is_relative: bool,
-    trace: &mut Trace,
-) {
+    is_trial: bool,
+}
+
+/// Cooldown and warm-up.
+fn pauses(spec: &Autoscaling, memory: &Memory, at: Timestamp, step: Step, trace: &mut Trace) {
     let (last_in, last_out) = (memory.last_scale_in, memory.last_scale_out);
     let wait = if trace.is_scale_in() {
-        steady::scale_in_wait(spec, last_in, last_out, at)
+        let trial = steady::trial_wait([last_in, last_out], at).filter(|_| step.is_trial);
+        steady::scale_in_wait(spec, last_in, last_out, at).or(trial)
     } else if trace.is_scale_out() {
-        steady::scale_out_wait(spec, last_out, at, is_relative)
+        steady::scale_out_wait(spec, last_out, at, step.is_relative)
     } else {
         None
     };
@@ -388,19 +385,13 @@ fn conclude(
 ) -> Decision {
     let (from, to) = (observation.replicas, trace.value());
     let held_by = trace.held_by().cloned();
-    let towards = (combined.count - from).signum();
+    let moved_by = trace.changes().filter(|s| s.input == from).last().cloned();
     let changes = trace
         .changes()
         .map(|s| format!("; {}: {}", s.name, s.reason));
     let why = format!("{}{}", combined.reason, changes.collect::<String>());
-    let by = match &held_by {
-        Some(stage) => stage.name.clone(),
-        None if to != from && towards != (to - from).signum() => trace
-            .changes()
-            .last()
-            .map_or(combined.by, |s| s.name.clone()),
-        None => combined.by,
-    };
+    let by = held_by.as_ref().or(moved_by.as_ref());
+    let by = by.map_or(combined.by, |stage| stage.name.clone());
     Decision {
         at: observation.at,
         from,

@@ -14,6 +14,8 @@ pub struct Combined {
     pub reason: String,
     /// Whether the count is a step from the present one.
     pub is_relative: bool,
+    /// Whether it is enough for what arrives, by the word of a policy that knows.
+    pub covers_arrivals: bool,
     /// Whether a policy wants this count, rather than none having a say.
     pub is_wish: bool,
 }
@@ -49,7 +51,11 @@ pub fn combine(opinions: &[(&str, Opinion)], replicas: i32) -> Combined {
         let reason = format!("{}, and disableScaleIn is set", wish.reason);
         return hold(replicas, name, reason);
     }
-    of_wish(name, wish)
+    let covers = |o: &Opinion| matches!(o, Opinion::Wants(wish) if wish.covers_arrivals);
+    Combined {
+        covers_arrivals: opinions.iter().any(|(_, opinion)| covers(opinion)),
+        ..of_wish(name, wish)
+    }
 }
 
 /// The largest wish; of equal ones, the first by name.
@@ -80,6 +86,7 @@ fn of_wish(name: &str, wish: &Wish) -> Combined {
         by: name.to_owned(),
         reason: wish.reason.clone(),
         is_relative: wish.is_relative,
+        covers_arrivals: wish.covers_arrivals,
         is_wish: true,
     }
 }
@@ -90,6 +97,7 @@ fn hold(replicas: i32, by: &str, reason: String) -> Combined {
         by: by.to_owned(),
         reason,
         is_relative: false,
+        covers_arrivals: false,
         is_wish: false,
     }
 }
@@ -111,6 +119,7 @@ mod tests {
         Opinion::Wants(Wish {
             count,
             is_relative: false,
+            covers_arrivals: false,
             may_scale_in: true,
             reason: format!("wants {count}"),
         })

@@ -194,6 +194,7 @@ impl Memory {
             capacity: self.capacity.as_ref().map(|capacity| LearntCapacity {
                 per_replica: capacity.per_replica,
                 samples: capacity.samples,
+                too_much: capacity.too_much,
                 revision: capacity.revision.clone(),
             }),
             #[expect(clippy::cast_possible_truncation, reason = "0 to 180 whole seconds")]
@@ -206,6 +207,7 @@ impl Memory {
         let capacity = status.capacity.as_ref().map(|learnt| Capacity {
             per_replica: three_digits(learnt.per_replica),
             samples: learnt.samples,
+            too_much: learnt.too_much.map(three_digits),
             revision: learnt.revision.clone(),
         });
         Self {
@@ -294,6 +296,7 @@ mod tests {
             capacity: Some(Capacity {
                 per_replica: 412.0,
                 samples: 7,
+                too_much: Some(500.0),
                 revision: Some("abc".into()),
             }),
             ..Memory::default()

@@ -19,8 +19,6 @@ pub struct Context<'a> {
     pub levels: &'a Levels,
     /// What is remembered.
     pub memory: &'a Memory,
-    /// Whether the group was watched without a backlog for long enough to try fewer pods.
-    pub may_try_fewer: bool,
 }
 
 impl Context<'_> {
@@ -58,6 +56,8 @@ pub struct Wish {
     pub count: i32,
     /// Whether it is a step from the present count, not a count that the metric calls for.
     pub is_relative: bool,
+    /// Whether it covers what arrives, by what a pod can process.
+    pub covers_arrivals: bool,
     /// Whether the policy may remove pods.
     pub may_scale_in: bool,
     /// How it came about, with numbers.

@@ -6,15 +6,12 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::{Age, History, Look, Standing, records, standing},
+    history::{Age, History, Look, Standing, standing},
     observation::{Observation, PartitionSample},
     time::seconds_between,
 };
 use crate::api::{common::Duration, connectors::OffsetReset};
 
-/// Below this age, in seconds, an unread record may only be waiting for the next commit (5 s in
-/// most clients), and says nothing about whether the pods can keep up.
-pub const BACKLOG_SECONDS: f64 = 10.0;
 /// Rates are taken over at least this time, in seconds: commits come in lumps.
 const RATE_SECONDS: f64 = 15.0;
 /// Rates are taken over at least so many intervals.
@@ -50,6 +47,12 @@ pub struct Reading {
     pub no_partitions: bool,
     /// Records per second and busy pod, when every pod had a backlog all the time.
     pub saturated_rate: Option<f64>,
+    /// Records per second and pod that were processed over twice the time of the rates, backlog or
+    /// not: a pod can do at least that.
+    pub sustained_rate: Option<f64>,
+    /// Records per second and pod that arrive, by the rate or by the last interval, whichever is
+    /// higher; known only when all pods run, warm, in a settled group.
+    pub load: Option<f64>,
 }
 
 /// Partitions that could not be read.
@@ -93,20 +96,23 @@ pub fn read(
             && !observation.group.is_rebalancing(),
         replicas: observation.replicas,
     };
-    let window = Window::ending_with(interval, history, look);
+    let rates = Rates::ending_with(spec, history, look);
     history.keep(look);
+    let rates = rates.filter(|_| known);
     Reading {
         series: Series {
             lag: known.then_some(lagging.lag),
             time_lag: known.then_some(lagging.time_lag),
             time_lag_or_more: lagging.or_more,
-            arrival_rate: window.as_ref().filter(|_| known).map(|w| w.arrival_rate),
-            consume_rate: window.as_ref().filter(|_| known).map(|w| w.consume_rate),
+            arrival_rate: rates.as_ref().map(|r| r.arrival),
+            consume_rate: rates.as_ref().map(|r| r.consume),
             lagging_partitions: known.then_some(lagging.partitions),
         },
         unreadable,
         no_partitions: observation.partitions.is_empty(),
-        saturated_rate: window.and_then(|w| w.saturated_rate),
+        saturated_rate: rates.as_ref().and_then(|r| r.saturated),
+        sustained_rate: rates.as_ref().and_then(|r| r.sustained),
+        load: rates.as_ref().and_then(|r| r.load),
     }
 }
 
@@ -171,56 +177,112 @@ impl Lagging {
     }
 }
 
-/// Rates over the time up to a look.
+/// Records per second over the time up to a look, in all or per pod; see [`Reading`].
 #[derive(Debug)]
-struct Window {
-    arrival_rate: f64,
-    consume_rate: f64,
-    saturated_rate: Option<f64>,
+struct Rates {
+    arrival: f64,
+    consume: f64,
+    saturated: Option<f64>,
+    sustained: Option<f64>,
+    load: Option<f64>,
 }
 
-impl Window {
+impl Rates {
     /// `None` until there are looks over the whole time: a rate over less would jump about, and
     /// would differ after a restart from what it was before.
     fn ending_with(interval: Duration, history: &History, look: Look) -> Option<Self> {
         let interval = interval.as_secs_f64();
         let length = RATE_SECONDS.max(RATE_INTERVALS * interval);
-        let age = |l: &Look| seconds_between(l.at, look.at);
-        // Half an interval of tolerance: timers are never exact.
-        let reaches = |l: &Look| age(l) >= length - interval / 2.0;
-        let first = history.looks().iter().rposition(|l| reaches(l))?;
-        let since = history.looks().get(first)?;
-        let seconds = age(since);
-        if seconds > 2.0 * length {
-            return None;
-        }
-        let consume_rate = (look.consumed - since.consumed) / seconds;
-        let looks: Vec<&Look> = history.looks().range(first + 1..).chain([&look]).collect();
+        let window = Window::over(history, look, length, interval)?;
+        let double = Window::over(history, look, 2.0 * length, interval);
+        let arrival = window.rate(|l| l.arrived);
+        let newest = window.newest_arrival_rate().max(arrival);
         Some(Self {
-            arrival_rate: (look.arrived - since.arrived) / seconds,
-            consume_rate,
-            saturated_rate: saturated(since, &looks, seconds)
-                .map(|busy_pods| consume_rate / busy_pods)
-                .filter(|&rate| rate > 0.0),
+            arrival,
+            consume: window.rate(|l| l.consumed),
+            saturated: window.saturated(interval),
+            sustained: double.map(|w| w.rate(|l| l.consumed) / w.most_pods()),
+            load: look
+                .settled
+                .then(|| newest / f64::from(look.replicas.max(1))),
         })
     }
 }
 
-/// How many pods were busy, when all of them had a backlog in every look of `seconds`.
-///
-/// A backlog is more than what waits for the next commit: twice the time between commits, which
-/// shows in how many partitions' commits moved, and at least 10 s.
-fn saturated(since: &Look, looks: &[&Look], seconds: f64) -> Option<f64> {
-    let moved: u32 = looks.iter().map(|l| l.moved).sum();
-    let moving = looks.iter().filter(|l| l.moved > 0).count();
-    let active = looks.iter().map(|l| l.active).min()?;
-    let same_pods = looks.iter().all(|l| l.replicas == since.replicas);
-    if moving < 2 || active == 0 || !same_pods {
-        return None;
+/// The looks of some time, oldest first; at least two.
+#[derive(Debug)]
+struct Window {
+    looks: Vec<Look>,
+    seconds: f64,
+}
+
+impl Window {
+    /// The looks of the last `length` seconds, if they reach so far back and not much farther.
+    fn over(history: &History, look: Look, length: f64, interval: f64) -> Option<Self> {
+        let age = |l: &Look| seconds_between(l.at, look.at);
+        // Half an interval of tolerance: timers are never exact.
+        let reaches = |l: &Look| age(l) >= length - interval / 2.0;
+        let first = history.looks().iter().rposition(reaches)?;
+        let looks: Vec<Look> = history
+            .looks()
+            .range(first..)
+            .copied()
+            .chain([look])
+            .collect();
+        let seconds = looks.first().map(age)?;
+        (seconds <= 2.0 * length).then_some(Self { looks, seconds })
     }
-    let between_commits = seconds * f64::from(active) / f64::from(moved);
-    let threshold = BACKLOG_SECONDS.max(2.0 * between_commits);
-    let busy = |l: &&Look| l.settled && l.backlog_age >= threshold;
-    let pods = records(i64::from(since.replicas)).min(f64::from(active));
-    (since.settled && looks.iter().all(busy) && pods > 0.0).then_some(pods)
+
+    fn rate(&self, total: impl Fn(&Look) -> f64) -> f64 {
+        let (first, last) = (
+            self.looks.first().map(&total),
+            self.looks.last().map(&total),
+        );
+        (last.unwrap_or(0.0) - first.unwrap_or(0.0)) / self.seconds
+    }
+
+    fn newest_arrival_rate(&self) -> f64 {
+        let [.., before, last] = self.looks.as_slice() else {
+            return 0.0;
+        };
+        let seconds = seconds_between(before.at, last.at);
+        if seconds > 0.0 {
+            (last.arrived - before.arrived) / seconds
+        } else {
+            0.0
+        }
+    }
+
+    fn most_pods(&self) -> f64 {
+        let pods = self.looks.iter().map(|l| l.replicas).max();
+        f64::from(pods.unwrap_or(0).max(1))
+    }
+
+    /// Whether the same pods ran all the time, warm, in a settled group.
+    fn is_settled(&self) -> bool {
+        let replicas = self.looks.first().map(|l| l.replicas);
+        self.looks
+            .iter()
+            .all(|l| l.settled && Some(l.replicas) == replicas)
+    }
+
+    /// Records per second and busy pod, when all of them had a backlog in every look.
+    ///
+    /// A backlog is more than what waits for the next commit: twice the time between commits,
+    /// which shows in how many partitions' commits moved, and at least two intervals.
+    fn saturated(&self, interval: f64) -> Option<f64> {
+        let looks = self.looks.get(1..)?;
+        let moved: u32 = looks.iter().map(|l| l.moved).sum();
+        let moving = looks.iter().filter(|l| l.moved > 0).count();
+        let active = looks.iter().map(|l| l.active).min()?;
+        if moving < 2 || active == 0 || !self.is_settled() {
+            return None;
+        }
+        let between_commits = self.seconds * f64::from(active) / f64::from(moved);
+        let threshold = 2.0 * between_commits.max(interval);
+        let busy_pods = self.most_pods().min(f64::from(active));
+        let rate = self.rate(|l| l.consumed) / busy_pods;
+        let all_behind = looks.iter().all(|l| l.backlog_age >= threshold);
+        (all_behind && rate > 0.0).then_some(rate)
+    }
 }

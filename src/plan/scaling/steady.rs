@@ -9,11 +9,13 @@ use crate::api::scaling::{Autoscaling, Behavior};
 /// Binary fractions are not exact: 10 x 0.27 / 0.3 is a little above 9. Differences below this
 /// fraction are none.
 const EXACT: f64 = 1e-9;
+/// How long, in seconds, a count is watched before fewer are tried.
+const TRIAL_SECONDS: f64 = 60.0;
 
 /// The smallest whole count that covers `need`, 1 to 1,000,000: 1.5 more makes 2 more, 1.5 fewer
 /// makes 1 fewer, as AWS rounds.
 pub fn whole_count(need: f64) -> i32 {
-    let count = (need - need.abs() * EXACT).ceil();
+    let count = (need * (1.0 - EXACT)).ceil();
     #[expect(
         clippy::cast_possible_truncation,
         reason = "clamped to the range of i32"
@@ -60,6 +62,14 @@ pub fn scale_in_wait(
     let last = last_in.filter(|change| last_out.is_none_or(|out| out.at <= change.at))?;
     (seconds_between(last.at, at) < cooldown.as_secs_f64())
         .then(|| format!("the last scale-in is less than cooldown.scaleIn ({cooldown}) ago"))
+}
+
+/// Why a trial must wait: less than a minute has passed since the last change, too short a time to
+/// tell what the present count is worth.
+pub fn trial_wait(last: [Option<Change>; 2], at: Timestamp) -> Option<String> {
+    let last = last.iter().flatten().map(|change| change.at).max()?;
+    (seconds_between(last, at) < TRIAL_SECONDS)
+        .then(|| "a trial waits until 1m after the last change".to_owned())
 }
 
 /// Why a scale-in must wait: the pods of the last scale-out are still warming up.
@@ -166,6 +176,14 @@ mod tests {
         assert!(scale_in_wait(&spec(), last, None, at(300)).is_none());
         assert!(scale_in_wait(&spec(), last, change(60, 9, 11), at(120)).is_none());
         assert!(scale_in_wait(&spec(), None, change(60, 9, 11), at(120)).is_none());
+    }
+
+    #[test]
+    fn a_trial_waits_for_a_minute_after_any_change() {
+        let last = [change(0, 1, 2), change(30, 2, 1)];
+        assert!(trial_wait(last, at(89)).is_some());
+        assert!(trial_wait(last, at(90)).is_none());
+        assert!(trial_wait([None, None], at(0)).is_none());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{Context, Opinion, Wish};
 use crate::{
     api::scaling::{Metric, TargetTracking},
     plan::scaling::{
+        capacity::Capacity,
         decision::amount,
         history::records,
         steady::{is_tolerated, whole_count},
@@ -53,8 +54,9 @@ fn time_lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
     if series.time_lag_or_more && !is_behind {
         return Opinion::Settling("the age of the oldest unread record is not known yet".into());
     }
-    let Some(capacity) = &context.memory.capacity else {
-        return without_capacity(context, policy, is_behind);
+    let capacity = context.memory.capacity.as_ref();
+    let Some(per_replica) = capacity.and_then(Capacity::measured) else {
+        return without_rate(context, policy, is_behind);
     };
     let Some(arrivals) = series.arrival_rate else {
         return Opinion::Settling("the arrival rate is not known yet".into());
@@ -68,7 +70,6 @@ fn time_lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
         rate += (backlog + missed) / policy.catch_up_seconds();
         reason = format!("{reason}, {} to catch up", amount(backlog));
     }
-    let per_replica = capacity.per_replica;
     reason = format!("{reason}, {}/s a replica", amount(per_replica));
     wants(context, policy, rate / per_replica, reason)
 }
@@ -88,44 +89,71 @@ fn wants(context: &Context<'_>, policy: &TargetTracking, need: f64, why: String)
     Opinion::Wants(Wish {
         count,
         is_relative: false,
+        covers_arrivals: policy.metric == Metric::TimeLag,
         may_scale_in: !policy.disable_scale_in,
         reason,
     })
 }
 
 /// While no sample with a backlog has shown what one pod can process: over the target the count
-/// doubles, once an interval, until there is one; within it, one level fewer is tried.
-fn without_capacity(context: &Context<'_>, policy: &TargetTracking, is_behind: bool) -> Opinion {
+/// doubles, once an interval, until there is one. Within it the policy only knows that fewer are
+/// enough when pods were seen to do more than they have to now; else it would try one level fewer.
+fn without_rate(context: &Context<'_>, policy: &TargetTracking, is_behind: bool) -> Opinion {
     let replicas = context.replicas();
     if is_behind {
-        let count = if may_double(context) {
-            context.levels.at_or_above(replicas.saturating_mul(2))
+        return double(context, policy);
+    }
+    let enough = enough(context, policy).filter(|&count| count < replicas);
+    let wish = |count, covers_arrivals, reason| Wish {
+        count,
+        is_relative: false,
+        covers_arrivals,
+        may_scale_in: !policy.disable_scale_in,
+        reason,
+    };
+    match enough {
+        Some(count) => {
+            let reason = format!("within the target; pods did more before: {count}");
+            Opinion::Wants(wish(count, true, reason))
+        }
+        None if policy.disable_scale_in || replicas == 1 => {
+            Opinion::Abstains("within the target; no pod's rate is known yet".into())
+        }
+        None => {
+            let count = context.levels.below(replicas);
+            let reason = format!("never had a backlog: tries {count}");
+            Opinion::Tries(wish(count, false, reason))
+        }
+    }
+}
+
+/// How many pods what arrives needs, by what a pod was seen to do at least.
+fn enough(context: &Context<'_>, policy: &TargetTracking) -> Option<i32> {
+    let arrivals = context.reading.series.arrival_rate?;
+    let seen = context.memory.capacity.as_ref()?.per_replica;
+    Some(whole_count(arrivals / policy.utilization() / seen))
+}
+
+fn double(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
+    let replicas = context.replicas();
+    let count = if may_double(context) {
+        context.levels.at_or_above(replicas.saturating_mul(2))
+    } else {
+        replicas
+    };
+    let target = amount(policy.target);
+    let why = format!("over {target} s behind, and no pod's rate is known yet");
+    Opinion::Wants(Wish {
+        count,
+        is_relative: true,
+        covers_arrivals: false,
+        may_scale_in: false,
+        reason: if count > replicas {
+            format!("{why}: twice as many, {count}")
         } else {
-            replicas
-        };
-        let target = amount(policy.target);
-        let why = format!("over {target} s behind, and no pod's rate is known yet");
-        return Opinion::Wants(Wish {
-            count,
-            is_relative: true,
-            may_scale_in: false,
-            reason: if count > replicas {
-                format!("{why}: twice as many, {count}")
-            } else {
-                format!("{why}: waits for pods to run")
-            },
-        });
-    }
-    if context.may_try_fewer && !policy.disable_scale_in && replicas > 1 {
-        let count = context.levels.below(replicas);
-        return Opinion::Tries(Wish {
-            count,
-            is_relative: true,
-            may_scale_in: true,
-            reason: format!("never had a backlog: tries {count}"),
-        });
-    }
-    Opinion::Abstains("within the target; no pod's rate is known yet".into())
+            format!("{why}: waits for pods to run")
+        },
+    })
 }
 
 /// Doubling is worth something only once a pod runs, and only once an interval.

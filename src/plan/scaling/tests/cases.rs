@@ -1,7 +1,7 @@
 //! The numbers of the vendors' documentation and of our own formulas, as tables.
 
 use super::*;
-use crate::plan::scaling::series::{BACKLOG_SECONDS, Unreadable};
+use crate::plan::scaling::series::Unreadable;
 
 /// One line of a table: seconds, pods, lag, time lag, arrivals and processed a second, and the
 /// count that is expected.
@@ -17,7 +17,8 @@ fn given(lag: i64, time_lag: f64, arrivals: f64, consumed: f64, replicas: i32) -
             consume_rate: Some(consumed),
             ..Series::default()
         },
-        saturated_rate: (time_lag >= BACKLOG_SECONDS).then(|| consumed / f64::from(replicas)),
+        saturated_rate: (time_lag >= 10.0).then(|| consumed / f64::from(replicas)),
+        sustained_rate: Some(consumed / f64::from(replicas)),
         ..Reading::default()
     }
 }

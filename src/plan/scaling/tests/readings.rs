@@ -196,7 +196,8 @@ fn capacity_is_learnt_only_while_saturated() {
             change(&mut observation, i);
             let _ = decide(&spec(), OffsetReset::Earliest, &mut scaler, &observation);
         }
-        scaler.memory().capacity.map(|c| c.per_replica)
+        let capacity = scaler.memory().capacity.filter(|c| c.samples > 0);
+        capacity.map(|c| c.per_replica)
     };
     assert_eq!(learnt(|_, _| ()), Some(100.0));
     assert_eq!(
