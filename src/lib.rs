@@ -6,6 +6,8 @@
 pub mod api;
 pub mod class;
 pub mod connect;
+#[expect(clippy::disallowed_types, reason = "adapter")]
+pub mod k8s;
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

@@ -2,5 +2,13 @@
 //! workers with the connectors in them.
 
 pub mod connect;
+pub mod container;
+pub mod deployment;
+pub mod drift;
+pub mod ownership;
 pub mod pods;
 pub mod quantity;
+pub mod references;
+pub mod replicas;
+pub mod trouble;
+pub mod workers;
