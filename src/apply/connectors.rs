@@ -1,6 +1,10 @@
 //! Connector and worker steps: each to one call, in order, until one fails.
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Service},
+    networking::v1::NetworkPolicy,
+};
 use tracing::info;
 
 use super::{Cause, Sinks, Target, claim_failure};
@@ -8,14 +12,14 @@ use crate::{
     api::{common::Reason, connectors::ConnectorState},
     class::Class,
     connect::{self, Endpoint, write::TargetState},
-    k8s,
+    k8s::{self, write},
     plan::{
         Failure, Subject,
         connectors::{
             connect::ConnectStep,
             container::ContainerStep,
             part::{ConnectorPart, ConnectorStep, WorkersPart},
-            workers::WorkersStep,
+            workers::{WorkersKind, WorkersStep},
         },
         names,
     },
@@ -30,13 +34,7 @@ pub async fn connector(sinks: &Sinks, target: Target<'_>, part: &ConnectorPart) 
 /// Carries out the steps of the workers, then the removals, each removal on its own.
 pub async fn workers(sinks: &Sinks, target: Target<'_>, part: &WorkersPart) -> Vec<Failure> {
     let mut failures = Vec::new();
-    for step in &part.steps {
-        let result = worker(sinks, target, step).await;
-        if let Some(failure) = sinks.done("applyWorkers", Subject::Workers, result) {
-            failures.push(failure);
-            break;
-        }
-    }
+    failures.extend(objects(sinks, target, part).await);
     for removal in &part.removals {
         let one = std::slice::from_ref(removal);
         failures.extend(steps(sinks, target, Subject::Workers, one).await);
@@ -89,29 +87,80 @@ async fn container(sinks: &Sinks, target: Target<'_>, step: &ContainerStep) -> R
     let namespace = target.identity.namespace;
     let result = match step {
         ContainerStep::Create(deployment) => {
-            k8s::write::create(&sinks.kube, &**deployment, names::MANAGER)
+            write::create(&sinks.kube, &**deployment, names::MANAGER)
                 .await
                 .map(drop)
         }
         ContainerStep::Apply(deployment) => {
-            k8s::write::apply(&sinks.kube, &**deployment, names::MANAGER)
+            write::apply(&sinks.kube, &**deployment, names::MANAGER)
                 .await
                 .map(drop)
         }
         ContainerStep::Scale { name, to } => {
-            k8s::write::scale(&sinks.kube, namespace, name, *to, names::SCALER)
+            write::scale(&sinks.kube, namespace, name, *to, names::SCALER)
                 .await
                 .map(drop)
         }
         ContainerStep::Delete { name, uid } => {
-            k8s::write::delete::<Deployment>(&sinks.kube, namespace, name, uid).await
+            write::delete::<Deployment>(&sinks.kube, namespace, name, uid).await
         }
     };
     result.map_err(|error| kube_failure(&error))
 }
 
-async fn worker(_: &Sinks, _: Target<'_>, step: &WorkersStep) -> Result<(), Cause> {
-    match *step {}
+/// Writes the workers' objects, once their claim is taken.
+async fn objects(sinks: &Sinks, target: Target<'_>, part: &WorkersPart) -> Option<Failure> {
+    if let Some(claim) = &part.claim {
+        let result = sinks.claim(target, claim).await;
+        let result = result.map_err(|error| claim_failure(&error));
+        if let Some(failure) = sinks.done("claim", Subject::Workers, result) {
+            return Some(failure);
+        }
+    }
+    for step in &part.steps {
+        let result = worker(sinks, target, step)
+            .await
+            .map_err(|error| kube_failure(&error));
+        if let Some(failure) = sinks.done(worker_word(step), Subject::Workers, result) {
+            return Some(failure);
+        }
+    }
+    None
+}
+
+async fn worker(sinks: &Sinks, target: Target<'_>, step: &WorkersStep) -> Result<(), k8s::Error> {
+    let (kube, manager) = (&sinks.kube, names::MANAGER);
+    match step {
+        WorkersStep::ConfigMap(object) => write::apply(kube, &**object, manager).await.map(drop),
+        WorkersStep::Service(object) => write::apply(kube, &**object, manager).await.map(drop),
+        WorkersStep::NetworkPolicy(object) => {
+            write::apply(kube, &**object, manager).await.map(drop)
+        }
+        WorkersStep::Deployment(object) => write::apply(kube, &**object, manager).await.map(drop),
+        WorkersStep::Delete { kind, uid } => {
+            let namespace = target.identity.namespace;
+            let name = names::workers(target.identity.name);
+            match kind {
+                WorkersKind::ConfigMap => {
+                    write::delete::<ConfigMap>(kube, namespace, &name, uid).await
+                }
+                WorkersKind::Service => write::delete::<Service>(kube, namespace, &name, uid).await,
+                WorkersKind::NetworkPolicy => {
+                    write::delete::<NetworkPolicy>(kube, namespace, &name, uid).await
+                }
+                WorkersKind::Deployment => {
+                    write::delete::<Deployment>(kube, namespace, &name, uid).await
+                }
+            }
+        }
+    }
+}
+
+const fn worker_word(step: &WorkersStep) -> &'static str {
+    match step {
+        WorkersStep::Delete { .. } => "deleteWorkers",
+        _ => "applyWorkers",
+    }
 }
 
 async fn rest(sinks: &Sinks, target: Target<'_>, step: &ConnectStep) -> Result<(), Cause> {
@@ -125,19 +174,19 @@ async fn rest(sinks: &Sinks, target: Target<'_>, step: &ConnectStep) -> Result<(
 }
 
 async fn call(endpoint: &Endpoint, step: &ConnectStep) -> Result<(), connect::Error> {
-    use connect::write;
+    use connect::write as rest;
     match step {
         ConnectStep::Create {
             name,
             config,
             state,
-        } => write::create(endpoint, name, config, target_state(*state)).await,
-        ConnectStep::Put { name, config } => write::put(endpoint, name, config).await,
+        } => rest::create(endpoint, name, config, target_state(*state)).await,
+        ConnectStep::Put { name, config } => rest::put(endpoint, name, config).await,
         ConnectStep::SetState { name, state } => {
-            write::set_state(endpoint, name, target_state(*state)).await
+            rest::set_state(endpoint, name, target_state(*state)).await
         }
-        ConnectStep::RestartFailed { name } => write::restart_failed(endpoint, name).await,
-        ConnectStep::Delete { name } => write::delete(endpoint, name).await,
+        ConnectStep::RestartFailed { name } => rest::restart_failed(endpoint, name).await,
+        ConnectStep::Delete { name } => rest::delete(endpoint, name).await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The last steps of a pipeline: Connect workers stopped, topics deleted, claims given back.
 
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::Deployment;
 use tracing::{info, warn};
 
 use super::Sinks;
@@ -21,7 +21,7 @@ pub async fn deletion(
     if plan.stop_workers {
         let name = names::workers(subject.pipeline.name);
         let namespace = subject.pipeline.namespace;
-        let result = k8s::write::delete_any::<StatefulSet>(&sinks.kube, namespace, &name).await;
+        let result = k8s::write::delete_any::<Deployment>(&sinks.kube, namespace, &name).await;
         sinks.count("stopWorkers", result.as_ref().err().map(k8s::Error::class));
         if let Err(error) = result {
             warn!(%error, "workers not stopped");

@@ -26,22 +26,30 @@ use crate::{
                 classes::{Plugin, PluginKind},
             },
             part,
+            workers::{self, WorkersView},
         },
-        names,
         pipeline::Subject,
     },
 };
 
 /// What the workers say of their connectors.
-pub async fn connect(sources: &Sources, subject: Subject<'_>) -> Option<ConnectSeen> {
-    subject.spec.connect.as_ref()?;
-    let workers: Known<Option<WorkersSeen>> = Known::Value(None);
+pub async fn connect(sources: &Sources, subject: Subject<'_>, view: &WorkersView) -> ConnectSeen {
+    let workers = match &view.deployment {
+        Known::Value(deployment) => Known::Value(deployment.as_ref().map(workers::seen)),
+        Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
+    };
+    // Workers of which none is ready are not asked: each pass would wait for the deadline.
+    if let Known::Value(seen) = &workers
+        && seen.is_none_or(|seen| seen.ready == 0)
+    {
+        return unseen(workers, &not_ready());
+    }
     let endpoint = match sources
         .connect
-        .endpoint(&names::workers_url(subject.pipeline))
+        .endpoint(&workers::rest_address(subject.pipeline))
     {
         Ok(endpoint) => endpoint,
-        Err(error) => return Some(unseen(workers, &unknown(&error))),
+        Err(error) => return unseen(workers, &unknown(&error)),
     };
     let (plugins, live) = tokio::join!(read::plugins(&endpoint), read::connectors(&endpoint));
     let mut seen = ConnectSeen {
@@ -51,7 +59,15 @@ pub async fn connect(sources: &Sources, subject: Subject<'_>) -> Option<ConnectS
         validations: BTreeMap::new(),
     };
     seen.validations = validations(&endpoint, subject, &seen).await;
-    Some(seen)
+    seen
+}
+
+fn not_ready() -> Unknown {
+    Unknown {
+        class: Class::Waiting,
+        reason: Reason::WorkersNotReady,
+        message: "no Kafka Connect worker is ready yet".to_owned(),
+    }
 }
 
 fn unseen(workers: Known<Option<WorkersSeen>>, unknown: &Unknown) -> ConnectSeen {

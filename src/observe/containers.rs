@@ -7,10 +7,10 @@ use futures::future::join_all;
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
 use kube::ResourceExt;
 
-use super::{Sources, unknown_kube};
+use super::{Sources, known, unknown_kube};
 use crate::{
     api::connectors::Connector,
-    k8s::{self, read},
+    k8s::read,
     plan::{
         Known,
         connectors::{
@@ -77,13 +77,6 @@ async fn deployment(
         return Known::Value(Some(found.clone()));
     }
     known(read::get::<Deployment>(&sources.kube, namespace, name).await)
-}
-
-fn known<T>(result: Result<T, k8s::Error>) -> Known<T> {
-    match result {
-        Ok(value) => Known::Value(value),
-        Err(error) => Known::Unknown(unknown_kube(&error)),
-    }
 }
 
 async fn pods(sources: &Sources, subject: Subject<'_>, none: bool) -> Known<Vec<Pod>> {

@@ -3,13 +3,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Sources, connect, containers, topics, unknown_kafka};
+use kube::ResourceExt;
+
+use super::{Sources, connect, containers, topics, unknown_kafka, workers};
 use crate::{
     kafka::{self, read},
     plan::{
         Known,
         claims::{Claim, ClaimKind, ClaimSeen},
-        pipeline::{self, ClusterSeen, LookSeen, Subject},
+        connectors::{
+            connect::ConnectSeen,
+            workers::{self as planning, WorkersView},
+        },
+        names,
+        pipeline::{self, ClusterSeen, ContainersSeen, LookSeen, Subject},
         topics::TopicView,
     },
 };
@@ -20,19 +27,45 @@ pub async fn look(
     subject: Subject<'_>,
     kafka: &Known<kafka::Client>,
 ) -> LookSeen {
-    let (in_kafka, containers, connect) = tokio::join!(
+    let (in_kafka, containers) = tokio::join!(
         in_kafka(sources, subject, kafka),
-        containers::containers(sources, subject),
-        connect::connect(sources, subject)
+        containers::containers(sources, subject)
     );
     let (cluster, topics, claims) = in_kafka;
+    let (workers, connect) = in_connect(sources, subject, &cluster, &containers).await;
     LookSeen {
         cluster,
         topics,
         claims,
-        containers,
+        workers,
         connect,
+        containers,
     }
+}
+
+/// The workers, where some are declared, or left of an earlier declaration.
+async fn in_connect(
+    sources: &Sources,
+    subject: Subject<'_>,
+    cluster: &Known<ClusterSeen>,
+    containers: &ContainersSeen,
+) -> (Option<WorkersView>, Option<ConnectSeen>) {
+    let name = names::workers(subject.pipeline.name);
+    let listed = containers.deployments.value();
+    let left = listed.is_some_and(|all| all.iter().any(|d| d.name_any() == name));
+    if subject.spec.connect.is_none() && !left {
+        return (None, None);
+    }
+    let brokers = match cluster {
+        Known::Value(cluster) => Known::Value(i32::try_from(cluster.brokers).unwrap_or(i32::MAX)),
+        Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
+    };
+    let view = workers::workers(sources, subject, brokers).await;
+    let connect = match subject.spec.connect {
+        Some(_) => Some(connect::connect(sources, subject, &view).await),
+        None => None,
+    };
+    (Some(view), connect)
 }
 
 type InKafka = (
@@ -107,8 +140,11 @@ fn wanted_claims(subject: Subject<'_>, topics: &[String]) -> BTreeSet<Claim> {
         .connectors
         .iter()
         .flat_map(|c| subject.claims(c));
+    let workers = subject.spec.connect.as_ref();
+    let workers = workers.map(|_| planning::claim(subject.pipeline, subject.settings));
     topics
         .map(|name| topic_claim(name))
         .chain(connectors)
+        .chain(workers)
         .collect()
 }

@@ -8,6 +8,7 @@ pub mod lag;
 pub mod look;
 pub mod scaling;
 mod topics;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -123,5 +124,12 @@ fn unknown_kube(error: &k8s::Error) -> Unknown {
         class: error.class(),
         reason: Reason::KubernetesFailed,
         message: error.to_string(),
+    }
+}
+
+fn known<T>(answer: Result<T, k8s::Error>) -> Known<T> {
+    match answer {
+        Ok(value) => Known::Value(value),
+        Err(error) => Known::Unknown(unknown_kube(&error)),
     }
 }

@@ -87,20 +87,10 @@ pub fn deployment(pipeline: &str, connector: &str) -> String {
     shortened(&format!("{pipeline}-{connector}"), MAX_CHILD)
 }
 
-/// Name of the `StatefulSet`, Service, `ConfigMap` and `NetworkPolicy` of the Connect workers.
+/// Name of the `Deployment`, Service, `ConfigMap` and `NetworkPolicy` of the Connect workers.
 #[must_use]
 pub fn workers(pipeline: &str) -> String {
     shortened(&format!("{pipeline}-connect"), MAX_CHILD)
-}
-
-/// Address of the Connect workers' REST interface, from inside the cluster.
-#[must_use]
-pub fn workers_url(pipeline: Identity<'_>) -> String {
-    format!(
-        "http://{}.{}.svc:8083",
-        workers(pipeline.name),
-        pipeline.namespace
-    )
 }
 
 /// Name of the `ConfigMap` that claims something outside the cluster for one pipeline.

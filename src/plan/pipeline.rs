@@ -13,6 +13,7 @@ use super::{
         connect::{ConnectSeen, restarts::Restarts},
         container::ContainerSeen,
         part::{self, ConnectorPart, ConnectorStep, WorkersPart},
+        workers::{self, WorkersView},
     },
     names,
     topics::{self, TopicPlan, TopicView},
@@ -70,7 +71,9 @@ pub struct LookSeen {
     pub topics: BTreeMap<String, TopicView>,
     /// Claims on groups and on the worker group.
     pub claims: BTreeMap<Claim, Known<ClaimSeen>>,
-    /// The Connect workers and what is in them, where any are declared or left.
+    /// The Connect workers' objects, where any are declared or left.
+    pub workers: Option<WorkersView>,
+    /// The connectors in the workers, where any are declared.
     pub connect: Option<ConnectSeen>,
     /// The Deployments of container connectors.
     pub containers: ContainersSeen,
@@ -103,11 +106,7 @@ impl Subject<'_> {
     #[must_use]
     pub fn claims(&self, connector: &Connector) -> Vec<Claim> {
         if connector.connect.is_some() {
-            let name = names::worker_group(self.pipeline, self.settings);
-            return vec![Claim {
-                kind: ClaimKind::Connect,
-                name,
-            }];
+            return vec![workers::claim(self.pipeline, self.settings)];
         }
         let claim = |name| Claim {
             kind: ClaimKind::Group,

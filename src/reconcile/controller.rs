@@ -1,6 +1,6 @@
 //! The controller's streams: which changes wake a pipeline. The pipeline itself by its spec,
 //! annotations, finalizers and deletion, never by its status, which is our own writing; its
-//! Deployments and StatefulSets by any change.
+//! Deployments by any change.
 
 use std::{
     sync::{
@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::DeserializeGuard,
@@ -51,8 +51,7 @@ pub async fn run(
     });
     let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=sluice");
     Controller::for_stream(pipelines, reader)
-        .owns(Api::<Deployment>::all(client.clone()), ours())
-        .owns(Api::<StatefulSet>::all(client), ours())
+        .owns(Api::<Deployment>::all(client), ours())
         .with_config(
             kube::runtime::controller::Config::default()
                 .concurrency(CONCURRENCY)

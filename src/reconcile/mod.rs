@@ -24,8 +24,10 @@ use crate::{
     k8s,
     observe::{self, Sources, scaling::Between},
     plan::{
-        self, Failure, Identity, PipelinePlan, Settings, connectors::connect::restarts::Restarts,
-        names, pipeline::Subject, settle,
+        self, Failure, Identity, PipelinePlan, Settings,
+        connectors::{connect::restarts::Restarts, workers},
+        pipeline::Subject,
+        settle,
     },
     report::Reporter,
 };
@@ -184,7 +186,7 @@ async fn work(
         state.restarts = restarts_of(&plan);
     }
     sample(context, subject, state, due, &kafka, &mut plan, now).await;
-    let workers = names::workers_url(subject.pipeline);
+    let workers = workers::rest_address(subject.pipeline);
     let target = Target {
         identity: subject.pipeline,
         cluster_id: plan.cluster_id.as_deref(),

@@ -268,7 +268,7 @@ impl Request<'_> {
 
     /// The field of the spec that the connector stands in.
     fn field(&self) -> String {
-        format!("connectors[{}].connect", self.connector.name)
+        format!("spec.connectors[{}].connect", self.connector.name)
     }
 
     fn change(&self, live: Option<&LiveConnector>, plugins: &Known<Vec<Plugin>>) -> Change {

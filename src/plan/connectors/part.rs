@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::{
     connect::{self, ConnectStep, config, restarts::Restarts},
     container::{self, ContainerStep},
-    workers::WorkersStep,
+    workers::{self, WorkersStep},
 };
 use crate::{
     api::{
@@ -15,7 +15,7 @@ use crate::{
     },
     plan::{
         Finding, Known, Severity,
-        claims::Claim,
+        claims::{self, Claim, ClaimSeen},
         pipeline::{LookSeen, Subject},
     },
 };
@@ -50,6 +50,8 @@ pub struct ConnectorPart {
 pub struct WorkersPart {
     /// What was concluded.
     pub findings: Vec<Finding>,
+    /// The claim to take before anything is written.
+    pub claim: Option<Claim>,
     /// Writes of the workers' objects.
     pub steps: Vec<WorkersStep>,
     /// Requests to Connect and writes to Deployments that concern no declared connector.
@@ -59,7 +61,7 @@ pub struct WorkersPart {
 /// Plans the Connect workers, and what is left of connectors that are no longer declared.
 #[must_use]
 pub fn workers(subject: Subject<'_>, seen: &LookSeen) -> WorkersPart {
-    let mut part = WorkersPart::default();
+    let mut part = planned(subject, seen);
     if let Some(live) = seen.connect.as_ref().and_then(|seen| seen.live.value()) {
         let Subject {
             spec,
@@ -79,6 +81,52 @@ pub fn workers(subject: Subject<'_>, seen: &LookSeen) -> WorkersPart {
     }
     part
 }
+
+/// The workers' own objects, after their claim; those of a pipeline that declares none any more go.
+fn planned(subject: Subject<'_>, seen: &LookSeen) -> WorkersPart {
+    let Some(view) = &seen.workers else {
+        return WorkersPart::default();
+    };
+    let Subject {
+        spec,
+        pipeline,
+        settings,
+        ..
+    } = subject;
+    let Some(declared) = &spec.connect else {
+        return WorkersPart {
+            steps: workers::removed(view, pipeline),
+            ..WorkersPart::default()
+        };
+    };
+    let claim = workers::claim(pipeline, settings);
+    let admitted = claims::admit(&claim, seen.claims.get(&claim).unwrap_or(&FREE));
+    let take = match admitted {
+        Ok(take) => take,
+        Err(finding) => {
+            return WorkersPart {
+                findings: vec![finding],
+                ..WorkersPart::default()
+            };
+        }
+    };
+    let request = workers::Request {
+        spec,
+        workers: declared,
+        pipeline,
+        settings,
+    };
+    let plan = workers::workers(&request, view);
+    WorkersPart {
+        claim: (take && !plan.steps.is_empty()).then_some(claim),
+        steps: plan.steps,
+        findings: plan.findings,
+        removals: Vec::new(),
+    }
+}
+
+/// A claim that nobody was asked about is nobody's.
+const FREE: Known<ClaimSeen> = Known::Value(ClaimSeen::Free);
 
 /// Plans one connector by its runtime. `unready` are the topics that do not exist yet.
 #[must_use]

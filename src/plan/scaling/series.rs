@@ -96,7 +96,7 @@ pub fn read(
             && !observation.group.is_rebalancing(),
         replicas: observation.replicas,
     };
-    let rates = Rates::ending_with(spec, history, look);
+    let rates = Rates::ending_with(interval, history, look);
     history.keep(look);
     let rates = rates.filter(|_| known);
     Reading {

@@ -74,7 +74,7 @@ pub fn differs(
 #[must_use]
 pub fn refusal(connector: &Connector, connect: &ConnectConnector) -> Option<Finding> {
     let invalid = |message| Some(Finding::stalled(Reason::InvalidSpec, message));
-    let field = format!("connectors[{}].connect.config", connector.name);
+    let field = format!("spec.connectors[{}].connect.config", connector.name);
     if let Some(key) = FORBIDDEN.iter().find(|k| connect.config.contains_key(**k)) {
         return invalid(format!(
             "{field} must not set {key}: the group and the Kafka cluster come from the pipeline"
@@ -131,7 +131,7 @@ pub fn wrong_way(connector: &Connector, plugin: &Plugin) -> Option<Finding> {
     Some(Finding::stalled(
         Reason::InvalidSpec,
         format!(
-            "connectors[{}]: role is {role}, and the class {} is a {is}: change one of the two",
+            "spec.connectors[{}]: role is {role}, and the class {} is a {is}: change one of the two",
             connector.name, plugin.class
         ),
     ))

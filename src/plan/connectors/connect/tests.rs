@@ -200,7 +200,7 @@ fn a_missing_class_is_answered_with_near_matches_and_changes_nothing() {
     assert_eq!(reasons(&plan), [Reason::ConnectorClassMissing]);
     let message = &plan.status.message;
     assert!(
-        message.starts_with("connectors[csv].connect.class: FileStreamSorce ")
+        message.starts_with("spec.connectors[csv].connect.class: FileStreamSorce ")
             && message.contains(&format!("did you mean {CLASS}")),
         "{message}"
     );
@@ -225,7 +225,7 @@ fn an_invalid_configuration_names_its_keys_and_is_not_written() {
     );
     assert_eq!(
         plan.status.message,
-        "connectors[csv].connect.config: batch.size: Not a number (recommended: 1, 2)"
+        "spec.connectors[csv].connect.config: batch.size: Not a number (recommended: 1, 2)"
     );
 }
 
