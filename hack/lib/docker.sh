@@ -16,6 +16,11 @@ is() {
 daemon_runs() { is "$DAEMON_PID" "$DAEMON/data"; }
 
 start_daemon() {
+  # A daemon without a bridge of its own takes docker0 away, whoever made it.
+  if ! daemon_runs && ip link show docker0 >/dev/null 2>&1 && pgrep -x dockerd >/dev/null; then
+    echo "Another Docker daemon uses docker0 on this machine: set SLUICE_DOCKER=host to use it."
+    return 1
+  fi
   mkdir -p "$DAEMON/run"
   daemon_runs || rm -f "$DAEMON_PID"
   local containerd=$DAEMON/run/containerd
@@ -62,20 +67,22 @@ has_cap_sys_resource() {
   (((0x$bounding >> 24) & 1))
 }
 
-# The rules that dockerd leaves behind. They are shared by all daemons of a machine.
+# The rules that dockerd leaves behind. They are shared by all daemons of a machine; after a crash
+# any of them may be missing.
 remove_docker_rules() {
   if pgrep -x dockerd >/dev/null; then return; fi
   local chain
-  iptables -w -t nat -D PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
-  iptables -w -t nat -D OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
-  iptables -w -t nat -F DOCKER
-  iptables -w -t nat -X DOCKER
-  iptables -w -D FORWARD -j DOCKER-USER
-  iptables -w -D FORWARD -j DOCKER-ISOLATION-STAGE-1
-  for chain in DOCKER DOCKER-USER DOCKER-ISOLATION-STAGE-1 DOCKER-ISOLATION-STAGE-2; do
-    iptables -w -F "$chain"
+  rule -t nat -D PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+  rule -t nat -D OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
+  rule -D FORWARD -j DOCKER-USER
+  rule -D FORWARD -j DOCKER-ISOLATION-STAGE-1
+  # the first stage of isolation names the second
+  for chain in DOCKER-USER DOCKER-ISOLATION-STAGE-1 DOCKER-ISOLATION-STAGE-2 DOCKER; do
+    rule -F "$chain"
+    rule -X "$chain"
   done
-  for chain in DOCKER DOCKER-USER DOCKER-ISOLATION-STAGE-1 DOCKER-ISOLATION-STAGE-2; do
-    iptables -w -X "$chain"
-  done
+  rule -t nat -F DOCKER
+  rule -t nat -X DOCKER
 }
+
+rule() { iptables -w "$@" 2>/dev/null || true; }

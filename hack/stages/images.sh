@@ -27,13 +27,18 @@ build() {
 # image VARIABLE NAME TAG DOCKERFILE TREE FILE...: builds NAME:TAG of these files. Where no
 # registry is reachable it stands on the root file system TREE of the stage "debian".
 image() {
-  local variable=$1 name=$2 tag=$3 dockerfile=$4 tree=$5 context=$CACHE/context/$CLUSTER-$3 options=() hash
+  local variable=$1 name=$2 tag=$3 dockerfile=$4 tree=$5
+  local context=$CACHE/context/$CLUSTER base=$NODE options=() hash
   shift 5
   if [ "$NODE" = source ]; then
     base "$tree"
+    base=$(docker image inspect --format '{{.Id}}' "sluice/base:$tree")
     options=(--network none --build-arg "BASE=sluice/base:$tree")
   fi
-  hash=$(cat "$CACHE/stamps/debian" "$dockerfile" $(find "$@" -type f | LC_ALL=C sort) | sha256sum | cut -c 1-12)
+  hash=$({
+    echo "$base"
+    find "$dockerfile" "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 cat
+  } | sha256sum | cut -c 1-12)
   if ! docker image inspect "$name:$tag-$hash"; then
     rm -rf "$context"
     mkdir -p "$context"

@@ -3,10 +3,10 @@
 title="building Kubernetes $KUBERNETES_VERSION from source"
 links=(etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler kubeadm kubectl kubelet)
 inputs=("$HACK/go/kubernetes" "$(go env GOVERSION)")
-outputs=("$BIN"/{hyperkube,nodenet,crictl,pause} "${links[@]/#/$BIN/}")
+outputs=("$BIN"/{hyperkube,nodeagent,crictl,pause} "${links[@]/#/$BIN/}")
 
 build() {
-  cd "$HACK/go/kubernetes"
+  cd "$HACK/go/kubernetes" || return
   export CGO_ENABLED=0
   local version=k8s.io/component-base/version minor link
   minor=$(cut -d . -f 2 <<<"$KUBERNETES_VERSION")
@@ -14,6 +14,6 @@ build() {
     -X $version.gitVersion=$KUBERNETES_VERSION -X $version.gitMajor=1 -X $version.gitMinor=$minor \
     -X $version.gitTreeState=clean -X $version.gitCommit=source \
     -X $version.buildDate=1970-01-01T00:00:00Z" .
-  nice go build -trimpath -o "$BIN/" -ldflags '-s -w' ./nodenet ./crictl ./pause
+  nice go build -trimpath -o "$BIN/" -ldflags '-s -w' ./nodeagent ./crictl ./pause
   for link in "${links[@]}"; do ln -sf hyperkube "$BIN/$link"; done
 }

@@ -5,7 +5,7 @@ title="loading the images into the cluster"
 present() { false; }
 
 build() {
-  local image names=()
-  for image in $(sed 's/.*=//' "$STATE/images.env"); do names+=("$image" "${image%-*}"); done
-  kind load docker-image --name "$CLUSTER" "${names[@]}"
+  local images
+  mapfile -t images < <(sed 's/.*=//' "$STATE/images.env")
+  kind load docker-image --name "$CLUSTER" "${images[@]}" "${images[@]%-*}"
 }

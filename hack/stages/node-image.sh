@@ -30,20 +30,20 @@ required_images() { "$BIN/kubeadm" config images list --kubernetes-version "$KUB
 # control_plane_images DIRECTORY: makes it a containerd root with what kubeadm asks for, and the
 # pod network.
 control_plane_images() {
-  local tree=$CACHE/debian/netfilter names=(sluice/nodenet:source) name source program
+  local tree=$CACHE/debian/netfilter names=(sluice/control-plane:source) name source program
   local path='ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-  cp "$BIN"/{hyperkube,nodenet} "$tree/usr/local/bin/"
+  cp "$BIN"/{hyperkube,nodeagent} "$tree/usr/local/bin/"
   for program in etcd kube-apiserver kube-controller-manager kube-proxy kube-scheduler; do
     ln -sf hyperkube "$tree/usr/local/bin/$program"
   done
-  tar -C "$tree" -c . | docker import --change "$path" - sluice/nodenet:source
+  tar -C "$tree" -c . | docker import --change "$path" - sluice/control-plane:source
   tar -C "$BIN" -c coredns | docker import --change 'ENTRYPOINT ["/coredns"]' - sluice/coredns:source
   tar -C "$BIN" -c pause | docker import --change 'ENTRYPOINT ["/pause"]' - sluice/pause:source
   for name in $(required_images); do
     case $name in
       */coredns:*) source=sluice/coredns:source ;;
       */pause:*) source=sluice/pause:source ;;
-      *) source=sluice/nodenet:source ;;
+      *) source=sluice/control-plane:source ;;
     esac
     docker tag "$source" "$name"
     names+=("$name")

@@ -1,64 +1,21 @@
-// Nodenet is the pod network of a kind node that was built from source, where
-// the published node images carry kindnetd, which is not a Go module of its
-// own. It writes the node's CNI configuration, keeps a route to the pod range
-// of every other node and masquerades what leaves the pod network. It knows
-// IPv4 alone and enforces no NetworkPolicy.
 package main
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 	"net"
-	"os"
 	"os/exec"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 )
 
-const (
-	interval = 5 * time.Second  // between two looks at the nodes
-	retry    = time.Second      // after a failure: at start there is no pod range yet
-	deadline = 10 * time.Second // of one look
-)
-
-func main() {
-	nodes, err := client()
-	if err != nil {
-		log.Fatal("nodenet: ", err)
-	}
-	self, podNetwork := os.Getenv("NODE_NAME"), os.Getenv("POD_SUBNET")
-	for {
-		wait := interval
-		if err := sync(nodes, self, podNetwork); err != nil {
-			log.Print("nodenet: ", err)
-			wait = retry
-		}
-		time.Sleep(wait)
-	}
-}
-
-func client() (kubernetes.Interface, error) {
-	config, err := rest.InClusterConfig()
-	if err != nil {
-		return nil, err
-	}
-	// The apiserver's Service needs kube-proxy, which may start later.
-	if endpoint := os.Getenv("CONTROL_PLANE_ENDPOINT"); endpoint != "" {
-		config.Host = "https://" + endpoint
-	}
-	return kubernetes.NewForConfig(config)
-}
-
-func sync(client kubernetes.Interface, self, podNetwork string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline)
-	defer cancel()
+// network writes the node's CNI configuration, keeps a route to the pod range
+// of every other node and masquerades what leaves the pod network.
+func network(ctx context.Context, client kubernetes.Interface, self, podNetwork string) error {
 	nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return err
@@ -101,7 +58,7 @@ func masquerade(podNetwork string) error {
 	rule := []string{
 		"POSTROUTING", "-s", podNetwork, "!", "-d", podNetwork,
 		"-m", "addrtype", "!", "--dst-type", "LOCAL",
-		"-m", "comment", "--comment", "nodenet", "-j", "MASQUERADE",
+		"-m", "comment", "--comment", "nodeagent", "-j", "MASQUERADE",
 	}
 	if iptables("-C", rule) == nil {
 		return nil

@@ -5,13 +5,13 @@ import (
 	"os"
 )
 
-const cniPath = "/etc/cni/net.d/10-nodenet.conflist"
+const cniPath = "/etc/cni/net.d/10-nodeagent.conflist"
 
 // cniTemplate joins each pod to its node by a pair of virtual interfaces
 // (ptp) with an address of the node's range; portmap serves hostPort.
 const cniTemplate = `{
   "cniVersion": "0.3.1",
-  "name": "nodenet",
+  "name": "nodeagent",
   "plugins": [
     {
       "type": "ptp", "ipMasq": false, "mtu": 1500,
