@@ -93,6 +93,16 @@ pub fn workers(pipeline: &str) -> String {
     shortened(&format!("{pipeline}-connect"), MAX_CHILD)
 }
 
+/// Address of the Connect workers' REST interface, from inside the cluster.
+#[must_use]
+pub fn workers_url(pipeline: Identity<'_>) -> String {
+    format!(
+        "http://{}.{}.svc:8083",
+        workers(pipeline.name),
+        pipeline.namespace
+    )
+}
+
 /// Name of the `ConfigMap` that claims something outside the cluster for one pipeline.
 #[must_use]
 pub fn claim(cluster_id: &str, kind: &str, name: &str) -> String {

@@ -1,3 +1,7 @@
 //! Every integration test, linked once.
+#![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
 
-fn main() {}
+mod kafka_faults;
+mod kafka_read;
+mod kafka_write;
+mod support;
