@@ -4,4 +4,7 @@
 mod kafka_faults;
 mod kafka_read;
 mod kafka_write;
+mod layering;
+mod operator_scaling;
+mod operator_topics;
 mod support;
