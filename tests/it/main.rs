@@ -1,6 +1,8 @@
 //! Every integration test, linked once.
-#![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
 
+mod container;
+mod crds;
 mod kafka_faults;
 mod kafka_read;
 mod kafka_write;

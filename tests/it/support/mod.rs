@@ -1,5 +1,6 @@
 //! The real parts that tests run against, and what it takes to start and stop them.
 
+pub mod apiserver;
 pub mod kafka;
 pub mod proxy;
 
