@@ -14,14 +14,18 @@ mod write;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr::{NonNull, null, null_mut};
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::client::NativeClient;
+use rdkafka::client::{Client, DefaultClientContext};
 use rdkafka_sys as sys;
 use sys::rd_kafka_admin_op_t as Op;
 
-pub(super) use read::{Entry, GroupInfo, TopicInfo};
+pub(super) use read::{Entry, GroupInfo, NO_OFFSET, TopicInfo};
 pub(super) use write::{Changes, TopicSpec};
+
+/// A handle of librdkafka's.
+pub(super) type Connection = Client<DefaultClientContext>;
 
 /// A failure as librdkafka tells it: positive codes are the broker's, negative ones its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,14 @@ pub(super) struct Failure {
 impl Failure {
     pub fn is(&self, code: sys::rd_kafka_resp_err_t) -> bool {
         self.code == code as i32
+    }
+
+    /// No answer came.
+    pub fn unanswered() -> Self {
+        Self {
+            code: sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32,
+            text: None,
+        }
     }
 
     fn invalid(text: &str) -> Self {
@@ -130,10 +142,10 @@ unsafe fn text(string: *const c_char) -> Option<String> {
 ///
 /// # Safety
 /// `list` returns an array of as many valid pointers as it counts, which live as long as `parent`.
-unsafe fn items<'a, P, T>(
-    parent: &'a P,
+unsafe fn items<P, T>(
+    parent: &P,
     list: unsafe extern "C" fn(*const P, *mut usize) -> *mut *const T,
-) -> &'a [&'a T] {
+) -> &[&T] {
     let mut count = 0;
     // SAFETY: as the caller promises; a reference has the layout of a pointer that is not null.
     unsafe {
@@ -200,14 +212,14 @@ unsafe fn outcome(code: c_int, words: *const c_char) -> Outcome<()> {
 }
 
 /// One admin call on a client: how long it may take, and for which operation.
-pub(super) struct Call<'a> {
-    client: &'a NativeClient,
+pub(super) struct Call {
+    client: Arc<Connection>,
     timeout: Duration,
 }
 
-impl<'a> Call<'a> {
+impl Call {
     /// `timeout` covers everything, from finding the broker to the answer; at most an hour.
-    pub fn new(client: &'a NativeClient, timeout: Duration) -> Self {
+    pub fn new(client: Arc<Connection>, timeout: Duration) -> Self {
         Self {
             client,
             timeout: timeout.min(Duration::from_secs(3600)),
@@ -216,7 +228,7 @@ impl<'a> Call<'a> {
 
     fn options(&self, op: Op) -> Outcome<Options> {
         // SAFETY: the client is live as long as `self`; the options are freed by their owner.
-        let options = unsafe { sys::rd_kafka_AdminOptions_new(self.client.ptr(), op) };
+        let options = unsafe { sys::rd_kafka_AdminOptions_new(self.client.native_ptr(), op) };
         let options = Owned::new(options, sys::rd_kafka_AdminOptions_destroy, "unknown call")?;
         // SAFETY: live options; without an error buffer nothing is written.
         unsafe {
@@ -247,18 +259,15 @@ impl<'a> Call<'a> {
     /// Submits a call on a queue of its own and waits for its one event.
     fn wait(&self, submit: impl FnOnce(*mut sys::rd_kafka_queue_t)) -> Outcome<Event> {
         // SAFETY: a live client; the queue is freed by its owner, after the event is taken off.
-        let queue = unsafe { sys::rd_kafka_queue_new(self.client.ptr()) };
+        let queue = unsafe { sys::rd_kafka_queue_new(self.client.native_ptr()) };
         let queue = Owned::new(queue, sys::rd_kafka_queue_destroy, "no queue")?;
         submit(queue.ptr());
         // librdkafka ends every call by its own timeout; the second more only guards against it.
         let patience = millis(self.timeout + Duration::from_secs(1));
         // SAFETY: a live queue; the event belongs to the caller from here on.
         let event = unsafe { sys::rd_kafka_queue_poll(queue.ptr(), patience) };
-        let late = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__TIMED_OUT as i32;
-        let event = Owned::new(event, sys::rd_kafka_event_destroy, "").map_err(|_| Failure {
-            code: late,
-            text: None,
-        })?;
+        let event = Owned::new(event, sys::rd_kafka_event_destroy, "")
+            .map_err(|_| Failure::unanswered())?;
         // SAFETY: the string belongs to the event, which is live.
         unsafe {
             outcome(
@@ -295,9 +304,9 @@ fn resource_outcome(result: &sys::rd_kafka_ConfigResource_t) -> (String, Outcome
 
 /// Takes everything off the client's main queue, where librdkafka puts its log and its errors: it
 /// grows until somebody reads it.
-pub(super) fn take_notices(client: &NativeClient) -> Vec<Notice> {
+pub(super) fn take_notices(client: &Connection) -> Vec<Notice> {
     // SAFETY: a live client; the queue is a reference of its own, freed by its owner.
-    let queue = unsafe { sys::rd_kafka_queue_get_main(client.ptr()) };
+    let queue = unsafe { sys::rd_kafka_queue_get_main(client.native_ptr()) };
     let Ok(queue) = Owned::new(queue, sys::rd_kafka_queue_destroy, "no queue") else {
         return Vec::new();
     };

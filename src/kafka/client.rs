@@ -5,14 +5,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::{Client as Native, DefaultClientContext};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig as NativeConfig, RDKafkaLogLevel};
 use rdkafka_sys::rd_kafka_type_t::RD_KAFKA_CONSUMER;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::Error;
-use super::admin_ffi::{self, Call, Notice, Outcome};
+use super::admin_ffi::{self, Call, Connection, Notice, Outcome};
 use super::error;
 
 /// Where a cluster is and who asks. Equal values share a client.
@@ -22,11 +22,16 @@ pub struct ClientConfig {
     pub bootstrap_servers: String,
 }
 
+/// How much longer than its deadline a call may take to say that it missed it.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// What all calls on one connection share.
 struct Handle {
-    /// `None` only while it is dropped.
-    native: Option<Native<DefaultClientContext>>,
     config: ClientConfig,
+    /// Empty only while it is dropped.
+    main: Option<Arc<Connection>>,
+    /// For [`Client::call_for_group`], made when it is first needed.
+    groups: Mutex<Option<Arc<Connection>>>,
     link: Mutex<Link>,
     last_use: Mutex<Instant>,
 }
@@ -59,19 +64,11 @@ impl fmt::Debug for Client {
 impl Client {
     /// Makes the client; nothing is connected before the first call.
     pub(super) fn new(config: ClientConfig, deadline: Duration) -> Result<Self, Error> {
-        let settings = settings(&config);
-        let native = settings
-            .create_native_config()
-            .and_then(|native| {
-                Native::new(&settings, native, RD_KAFKA_CONSUMER, DefaultClientContext)
-            })
-            .map_err(|source| Error::Settings {
-                servers: config.bootstrap_servers.clone(),
-                source,
-            })?;
+        let main = connection(&config, &settings(&config))?;
         let handle = Handle {
-            native: Some(native),
             config,
+            main: Some(main),
+            groups: Mutex::default(),
             link: Mutex::default(),
             last_use: Mutex::new(Instant::now()),
         };
@@ -79,6 +76,11 @@ impl Client {
             handle: Arc::new(handle),
             deadline,
         })
+    }
+
+    /// The same connection with what is left of the deadline of calls that began at `start`.
+    pub(super) fn since(&self, start: Instant) -> Self {
+        self.with_deadline(self.deadline.saturating_sub(start.elapsed()))
     }
 
     /// The same connection with another deadline for each call.
@@ -94,11 +96,54 @@ impl Client {
     pub(super) async fn call<T: Send + 'static>(
         &self,
         name: &'static str,
-        work: impl FnOnce(&Call<'_>) -> Outcome<T> + Send + 'static,
+        work: impl FnOnce(&Call) -> Outcome<T> + Send + 'static,
     ) -> Result<T, Error> {
-        let (handle, deadline) = (Arc::clone(&self.handle), self.deadline);
-        let done = tokio::task::spawn_blocking(move || handle.run(name, deadline, work));
-        done.await.unwrap_or(Err(Error::Incomplete { call: name }))
+        let connection = self
+            .handle
+            .main
+            .clone()
+            .ok_or(Error::Incomplete { call: name })?;
+        self.run(connection, name, work).await
+    }
+
+    /// As [`Client::call`], for the one call that librdkafka answers by a crash when the group's
+    /// coordinator has just moved, unless its handle belongs to some group itself
+    /// (confluentinc/librdkafka#5040). So these calls go over a second handle, which carries the
+    /// name of the first group asked about, since that one may be asked about; it never joins.
+    pub(super) async fn call_for_group<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        group: &str,
+        work: impl FnOnce(&Call) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let connection = self.handle.for_groups(group)?;
+        let result = self.run(connection, name, work).await;
+        if matches!(result, Err(Error::Denied { .. })) {
+            // librdkafka would look for this group's coordinator twice a second for ever.
+            close(lock(&self.handle.groups).take());
+        }
+        result
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        connection: Arc<Connection>,
+        name: &'static str,
+        work: impl FnOnce(&Call) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (handle, call) = (
+            Arc::clone(&self.handle),
+            Call::new(connection, self.deadline),
+        );
+        let done = tokio::task::spawn_blocking(move || {
+            let outcome = work(&call);
+            handle.conclude(name, outcome)
+        });
+        // The call keeps the deadline by itself, unless no thread is free to start it.
+        match timeout(self.deadline + GRACE, done).await {
+            Ok(done) => done.unwrap_or(Err(Error::Incomplete { call: name })),
+            Err(_) => Err(Error::Unanswered { call: name }),
+        }
     }
 
     /// Reads a topic's metadata anew: the client's own picture of it lags by up to minutes, which
@@ -106,11 +151,11 @@ impl Client {
     pub(super) async fn refresh(&self, topic: String) {
         let (handle, deadline) = (Arc::clone(&self.handle), self.deadline);
         let read = tokio::task::spawn_blocking(move || {
-            let native = handle.native.as_ref()?;
-            native.fetch_metadata(Some(&topic), deadline).ok().map(drop)
+            let main = handle.main.as_ref()?;
+            main.fetch_metadata(Some(&topic), deadline).ok().map(drop)
         });
         // Whether it went well shows in the call that follows.
-        drop(read.await);
+        drop(timeout(self.deadline + GRACE, read).await);
     }
 
     pub(super) fn touch(&self) {
@@ -127,22 +172,30 @@ impl Client {
 }
 
 impl Handle {
-    fn run<T>(
-        &self,
-        name: &'static str,
-        deadline: Duration,
-        work: impl FnOnce(&Call<'_>) -> Outcome<T>,
-    ) -> Result<T, Error> {
-        let native = self
-            .native
-            .as_ref()
-            .ok_or(Error::Incomplete { call: name })?
-            .native_client();
-        let outcome = work(&Call::new(native, deadline));
+    fn for_groups(&self, group: &str) -> Result<Arc<Connection>, Error> {
+        let mut groups = lock(&self.groups);
+        if let Some(connection) = groups.as_ref() {
+            return Ok(Arc::clone(connection));
+        }
+        let mut settings = settings(&self.config);
+        settings
+            .set("group.id", group)
+            .set("enable.auto.commit", "false");
+        let made = connection(&self.config, &settings)?;
+        *groups = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    /// Reads what librdkafka had to say meanwhile, and makes an [`Error`] of a failure.
+    fn conclude<T>(&self, name: &'static str, outcome: Outcome<T>) -> Result<T, Error> {
         self.touch();
-        let notices = admin_ffi::take_notices(native);
+        let groups = lock(&self.groups).clone();
+        let connections = self.main.iter().chain(&groups);
+        let notices = connections.flat_map(|connection| admin_ffi::take_notices(connection));
         let mut link = lock(&self.link);
-        notices.into_iter().for_each(|notice| link.note(notice));
+        for notice in notices {
+            link.note(notice);
+        }
         match outcome {
             Ok(answer) => {
                 *link = Link::default();
@@ -151,7 +204,7 @@ impl Handle {
             Err(failure) => Err(Error::whole(
                 &self.config.bootstrap_servers,
                 name,
-                failure,
+                &failure,
                 link.broken,
             )),
         }
@@ -187,13 +240,27 @@ impl Link {
 }
 
 impl Drop for Handle {
-    /// Closing waits for librdkafka's threads, which an async thread must not.
     fn drop(&mut self) {
-        let native = self.native.take();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn_blocking(move || drop(native));
-        }
+        close(self.main.take());
+        close(lock(&self.groups).take());
     }
+}
+
+/// Closing waits for librdkafka's threads, which an async thread must not.
+fn close(connection: Option<Arc<Connection>>) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn_blocking(move || drop(connection));
+    }
+}
+
+fn connection(config: &ClientConfig, settings: &NativeConfig) -> Result<Arc<Connection>, Error> {
+    let made = settings.create_native_config().and_then(|native| {
+        Connection::new(settings, native, RD_KAFKA_CONSUMER, DefaultClientContext)
+    });
+    made.map(Arc::new).map_err(|source| Error::Settings {
+        servers: config.bootstrap_servers.clone(),
+        source,
+    })
 }
 
 /// librdkafka's settings. A consumer without a group only looks, joins nothing and fetches

@@ -18,9 +18,10 @@ pub enum Error {
         /// Why, as far as the client knows; one of a few fixed texts.
         reason: &'static str,
     },
-    /// Kafka was reached but did not answer this call until the deadline.
-    #[error("Kafka did not answer {call} in time")]
-    TimedOut {
+    /// Kafka can be reached but did not answer this call, or the broker that leads this partition
+    /// did not.
+    #[error("Kafka did not answer {call}")]
+    Unanswered {
         /// The protocol's name of the call.
         call: &'static str,
     },
@@ -120,7 +121,7 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => Class::Down,
+            Self::Unreachable { .. } | Self::Unanswered { .. } => Class::Down,
             Self::Denied { .. } => Class::Denied,
             Self::UnknownTopic | Self::TooManyClients { .. } => Class::Waiting,
             Self::Refused { code, .. } => refusal(code),
@@ -136,14 +137,17 @@ impl Error {
     }
 
     /// One failed part of a batch whose call as a whole was answered.
-    pub(super) fn part(call: &'static str, failure: Failure) -> Self {
+    pub(super) fn part(call: &'static str, failure: &Failure) -> Self {
         let code = spelling(failure.code);
-        let message = failure.text.filter(|text| !text.is_empty());
-        let message = message.map(|text| text.trim_start_matches("Broker: ").to_owned());
+        let message = failure
+            .text
+            .as_deref()
+            .map(words)
+            .filter(|text| !text.is_empty());
         if code == "UNKNOWN_TOPIC_OR_PARTITION" || code == "_UNKNOWN_PARTITION" {
             Self::UnknownTopic
         } else if code == "_TIMED_OUT" {
-            Self::TimedOut { call }
+            Self::Unanswered { call }
         } else if is_denial(&code) {
             Self::Denied {
                 call,
@@ -163,7 +167,7 @@ impl Error {
     pub(super) fn whole(
         servers: &str,
         call: &'static str,
-        failure: Failure,
+        failure: &Failure,
         link: Option<i32>,
     ) -> Self {
         let cause = if failure.is(Code::RD_KAFKA_RESP_ERR__TIMED_OUT) {
@@ -211,6 +215,11 @@ fn refusal(code: &str) -> Class {
     }
 }
 
+/// What the broker said, without what librdkafka puts before its own rendering of a code.
+fn words(text: &str) -> String {
+    text.rsplit("Broker: ").next().unwrap_or(text).to_owned()
+}
+
 fn is_denial(code: &str) -> bool {
     code.ends_with("_AUTHORIZATION_FAILED")
         || matches!(
@@ -251,7 +260,7 @@ mod tests {
     fn keeps_the_brokers_words_and_kafkas_spelling() {
         let error = Error::part(
             "CreateTopics",
-            failure(
+            &failure(
                 Code::RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR,
                 "only 1 broker",
             ),
@@ -263,7 +272,7 @@ mod tests {
         assert_eq!(error.class(), Class::Invalid);
         let error = Error::part(
             "CreateTopics",
-            failure(
+            &failure(
                 Code::RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
                 "Broker: Invalid topic",
             ),
@@ -278,13 +287,13 @@ mod tests {
     fn a_silent_kafka_is_told_from_an_unreachable_one() {
         let late = || failure(Code::RD_KAFKA_RESP_ERR__TIMED_OUT, "Failed while waiting");
         assert_eq!(
-            Error::whole("kafka:9092", "ListOffsets", late(), None),
-            Error::TimedOut {
+            Error::whole("kafka:9092", "ListOffsets", &late(), None),
+            Error::Unanswered {
                 call: "ListOffsets"
             }
         );
         let resolve = Code::RD_KAFKA_RESP_ERR__RESOLVE as i32;
-        let error = Error::whole("kafka:9092", "ListOffsets", late(), Some(resolve));
+        let error = Error::whole("kafka:9092", "ListOffsets", &late(), Some(resolve));
         assert_eq!(
             error.to_string(),
             "Kafka at kafka:9092 cannot be reached: the host name cannot be resolved"
@@ -294,7 +303,7 @@ mod tests {
 
     #[test]
     fn classes_follow_the_code() {
-        let class = |code| Error::part("X", failure(code, "")).class();
+        let class = |code| Error::part("X", &failure(code, "")).class();
         assert_eq!(
             class(Code::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED),
             Class::Denied
@@ -319,7 +328,7 @@ mod tests {
     fn a_code_newer_than_the_library_is_no_harm() {
         let error = Error::part(
             "X",
-            Failure {
+            &Failure {
                 code: 120,
                 text: None,
             },

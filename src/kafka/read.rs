@@ -2,17 +2,19 @@
 //! asks for everything about one question in one call, and keeps what failed beside what did not:
 //! a topic that cannot be read is its own error and spoils no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod offsets;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::join_all;
 use rdkafka::{Offset, TopicPartitionList};
-use rdkafka_sys::rd_kafka_IsolationLevel_t as Level;
 use rdkafka_sys::rd_kafka_ResourceType_t as Resource;
 use rdkafka_sys::rd_kafka_consumer_group_state_t as State;
-use rdkafka_sys::rd_kafka_resp_err_t as Code;
+use tokio::time::Instant;
 
-use super::admin_ffi::{Entry, GroupInfo, Outcome, TopicInfo};
+pub use offsets::{Isolation, OffsetSpec, offsets, offsets_each};
+
+use super::admin_ffi::{Call, Entry, GroupInfo, Outcome, TopicInfo};
 use super::{Client, Error};
 
 /// A partition of a topic, by the topic's name and the partition's number.
@@ -68,35 +70,13 @@ pub struct ConfigEntry {
     pub sensitive: bool,
 }
 
-/// Which offset of a partition to look up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OffsetSpec {
-    /// The log's start: the first offset that can still be read.
-    Earliest,
-    /// The log's end: the offset that the next record gets.
-    Latest,
-    /// The first record of this time or later, in milliseconds since 1970 (not negative). A
-    /// partition without such a record answers -1.
-    Timestamp(i64),
-}
-
-/// Which records count for [`OffsetSpec::Latest`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// All: the end is the high watermark.
-    ReadUncommitted,
-    /// Those before the first open transaction: the end is the last stable offset.
-    ReadCommitted,
-}
-
 /// A consumer group's members and what they are doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// The group's state.
     pub state: GroupState,
-    /// How many consumers are in it; `None` when Kafka does not say, which is so for groups of
-    /// the new protocol (KIP-848) as long as librdkafka cannot describe them.
-    pub members: Option<usize>,
+    /// How many consumers are in it.
+    pub members: usize,
 }
 
 /// The states of a consumer group, of both protocols, in Kafka's words.
@@ -123,10 +103,11 @@ pub enum GroupState {
 /// When the cluster cannot be described; broker settings that cannot be read are `None`.
 pub async fn cluster(client: &Client) -> Result<Cluster, Error> {
     const CALL: &str = "DescribeCluster";
-    let seen = client.call(CALL, |call| call.describe_cluster()).await?;
+    let start = Instant::now();
+    let seen = client.call(CALL, Call::describe_cluster).await?;
     let id = seen.id.ok_or(Error::Incomplete { call: CALL })?;
     let settings = match seen.brokers.first() {
-        Some(broker) => broker_settings(client, *broker).await,
+        Some(broker) => broker_settings(&client.since(start), *broker).await,
         None => BTreeMap::new(),
     };
     let minutes = settings
@@ -172,14 +153,14 @@ pub async fn topics(client: &Client, names: &[String]) -> Result<ByTopic<Option<
         .call(CALL, move |call| call.describe_topics(&names))
         .await?;
     let of = |(name, outcome): (String, Outcome<TopicInfo>)| match by_part(CALL, outcome) {
-        Ok(info) => (name, Ok(Some(topic(info)))),
+        Ok(info) => (name, Ok(Some(topic(&info)))),
         Err(Error::UnknownTopic) => (name, Ok(None)),
         Err(error) => (name, Err(error)),
     };
     Ok(seen.into_iter().map(of).collect())
 }
 
-fn topic(info: TopicInfo) -> Topic {
+fn topic(info: &TopicInfo) -> Topic {
     let first = info.partitions.first().map(|partition| partition.replicas);
     let same = first.filter(|&count| info.partitions.iter().all(|other| other.replicas == count));
     let lacking = info
@@ -256,14 +237,14 @@ pub async fn committed(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let group = group.to_owned();
+    let asked = group.to_owned();
     let list = partition_list(
         partitions
             .iter()
             .map(|partition| (partition, Offset::Invalid)),
     )?;
     let seen = client
-        .call(CALL, move |call| call.committed(&group, &list))
+        .call_for_group(CALL, group, move |call| call.committed(&asked, &list))
         .await?;
     let of = |(partition, outcome): (Partition, Outcome<i64>)| {
         (
@@ -274,168 +255,24 @@ pub async fn committed(
     Ok(seen.into_iter().map(of).collect())
 }
 
-/// One offset of each of these partitions. One call to each broker that leads some of them.
-///
-/// # Errors
-/// When the call as a whole fails.
-pub async fn offsets(
-    client: &Client,
-    partitions: &[Partition],
-    at: OffsetSpec,
-    isolation: Isolation,
-) -> Result<ByPartition<i64>, Error> {
-    let each = partitions
-        .iter()
-        .map(|partition| (partition.clone(), at))
-        .collect::<Vec<_>>();
-    offsets_each(client, &each, isolation).await
-}
-
-/// As [`offsets`], with a question of its own for each partition (no partition twice).
-///
-/// # Errors
-/// When the call as a whole fails.
-pub async fn offsets_each(
-    client: &Client,
-    partitions: &[(Partition, OffsetSpec)],
-    isolation: Isolation,
-) -> Result<ByPartition<i64>, Error> {
-    if partitions.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    let first = list_offsets(client, partitions, isolation).await;
-    let stale = outdated_topics(partitions, &first);
-    if stale.is_empty() {
-        return Ok(by_partition(first?));
-    }
-    join_all(stale.into_iter().map(|topic| client.refresh(topic))).await;
-    match list_offsets(client, partitions, isolation).await {
-        Err(error) if is_leaderless(&error) => leaderless(client, partitions).await,
-        second => Ok(by_partition(second?)),
-    }
-}
-
-const LIST_OFFSETS: &str = "ListOffsets";
-
-type Listed = Vec<(Partition, Outcome<i64>)>;
-
-async fn list_offsets(
-    client: &Client,
-    partitions: &[(Partition, OffsetSpec)],
-    isolation: Isolation,
-) -> Result<Listed, Error> {
-    let list = partition_list(
-        partitions
-            .iter()
-            .map(|(partition, at)| (partition, at.native())),
-    )?;
-    let isolation = match isolation {
-        Isolation::ReadUncommitted => Level::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
-        Isolation::ReadCommitted => Level::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
-    };
-    client
-        .call(LIST_OFFSETS, move |call| {
-            call.list_offsets(&list, isolation)
-        })
-        .await
-}
-
-impl OffsetSpec {
-    fn native(self) -> Offset {
-        match self {
-            Self::Earliest => Offset::Beginning,
-            Self::Latest => Offset::End,
-            Self::Timestamp(millis) => Offset::Offset(millis.max(0)),
-        }
-    }
-}
-
-/// Topics of which librdkafka's own picture is too old to answer: it takes partitions that were
-/// added since for missing, and fails the call when it knows no leader at all.
-fn outdated_topics(
-    partitions: &[(Partition, OffsetSpec)],
-    listed: &Result<Listed, Error>,
-) -> BTreeSet<String> {
-    match listed {
-        Err(error) if is_leaderless(error) => partitions
-            .iter()
-            .map(|((topic, _), _)| topic.clone())
-            .collect(),
-        Err(_) => BTreeSet::new(),
-        Ok(listed) => {
-            let unknown = Code::RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
-            let missing = listed
-                .iter()
-                .filter(|(_, found)| found.as_ref().is_err_and(|failure| failure.is(unknown)));
-            missing.map(|((topic, _), _)| topic.clone()).collect()
-        }
-    }
-}
-
-fn is_leaderless(error: &Error) -> bool {
-    matches!(error, Error::Refused { code, .. } if code == "_NOENT")
-}
-
-/// Says for each partition why it has no leader: it is not there, or it is down.
-async fn leaderless(
-    client: &Client,
-    partitions: &[(Partition, OffsetSpec)],
-) -> Result<ByPartition<i64>, Error> {
-    let names = partitions
-        .iter()
-        .map(|((topic, _), _)| topic.clone())
-        .collect::<BTreeSet<_>>();
-    let topics = topics(client, &names.into_iter().collect::<Vec<_>>()).await?;
-    let why = |(topic, number): &Partition| match topics.get(topic) {
-        Some(Err(error)) => error.clone(),
-        Some(Ok(Some(topic))) if *number < topic.partitions => Error::Refused {
-            call: LIST_OFFSETS,
-            code: "LEADER_NOT_AVAILABLE".to_owned(),
-            message: None,
-        },
-        _ => Error::UnknownTopic,
-    };
-    Ok(partitions
-        .iter()
-        .map(|(partition, _)| (partition.clone(), Err(why(partition))))
-        .collect())
-}
-
-fn by_partition(listed: Listed) -> ByPartition<i64> {
-    listed
-        .into_iter()
-        .map(|(partition, outcome)| (partition, by_part(LIST_OFFSETS, outcome)))
-        .collect()
-}
-
-/// A group's state and members. One call, or two when the group is not one of the classic
-/// protocol: those of the new one are only found in the list of all groups.
+/// A group's state and members, of either protocol. One call, once its coordinator is known; a
+/// second one for a group that is not of the new protocol (KIP-848).
 ///
 /// # Errors
 /// When the group cannot be described.
 pub async fn group(client: &Client, group: &str) -> Result<Group, Error> {
+    const NONE: Group = Group {
+        state: GroupState::Dead,
+        members: 0,
+    };
     let name = group.to_owned();
     let described = client
         .call("DescribeGroups", move |call| call.describe_group(&name))
         .await;
-    let classic = match described {
-        Err(Error::Refused { code, .. }) if code == "GROUP_ID_NOT_FOUND" => None,
-        other => Some(self::state(&other?)).filter(|group| group.state != GroupState::Dead),
-    };
-    if let Some(classic) = classic {
-        return Ok(classic);
+    match described {
+        Err(Error::Refused { code, .. }) if code == "GROUP_ID_NOT_FOUND" => Ok(NONE),
+        other => other.map(|info| state(&info)),
     }
-    let name = group.to_owned();
-    let found = client
-        .call("ListGroups", move |call| call.find_group(&name))
-        .await?;
-    Ok(found.map_or(
-        Group {
-            state: GroupState::Dead,
-            members: Some(0),
-        },
-        |info| state(&info),
-    ))
 }
 
 fn state(info: &GroupInfo) -> Group {
@@ -470,5 +307,5 @@ fn partition_list<'a>(
 }
 
 fn by_part<T>(call: &'static str, outcome: Outcome<T>) -> Result<T, Error> {
-    outcome.map_err(|failure| Error::part(call, failure))
+    outcome.map_err(|failure| Error::part(call, &failure))
 }

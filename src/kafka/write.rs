@@ -78,7 +78,7 @@ pub async fn create_partitions(
         client,
         "CreatePartitions",
         totals.to_vec(),
-        |call, totals| call.create_partitions(totals),
+        Call::create_partitions,
     )
     .await
 }
@@ -99,7 +99,7 @@ pub async fn set_configs(
         client,
         "IncrementalAlterConfigs",
         changes,
-        |call, changes| call.set_configs(changes),
+        Call::set_configs,
     )
     .await
 }
@@ -121,14 +121,17 @@ async fn batch<T: Send + 'static>(
     client: &Client,
     name: &'static str,
     orders: Vec<T>,
-    send: impl FnOnce(&Call<'_>, &[T]) -> Outcome<ByName<()>> + Send + 'static,
+    send: impl FnOnce(&Call, &[T]) -> Outcome<ByName<()>> + Send + 'static,
 ) -> Result<ByTopic, Error> {
     if orders.is_empty() {
         return Ok(ByTopic::new());
     }
     let outcomes = client.call(name, move |call| send(call, &orders)).await?;
     let of = |(topic, outcome): (String, Outcome<()>)| {
-        (topic, outcome.map_err(|failure| Error::part(name, failure)))
+        (
+            topic,
+            outcome.map_err(|failure| Error::part(name, &failure)),
+        )
     };
     Ok(outcomes.into_iter().map(of).collect())
 }

@@ -39,7 +39,7 @@ pub use self::{
 };
 use super::Finding;
 use crate::api::{
-    common::Reason,
+    common::{Duration, Reason},
     connectors::OffsetReset,
     scaling::{Autoscaling, ScalingMemory},
 };
@@ -120,8 +120,32 @@ pub fn decide(
     observation: &Observation,
 ) -> Decision {
     let warm = scaler.is_warm(spec, observation.at);
-    let reading = series::read(spec, offset_reset, &mut scaler.history, observation, warm);
+    let reading = series::read(
+        spec.interval,
+        offset_reset,
+        &mut scaler.history,
+        observation,
+        warm,
+    );
     decide_on(spec, scaler, observation, &reading)
+}
+
+/// The series of a connector that nobody scales, looked at every `interval`.
+#[must_use]
+pub fn measure(
+    interval: Duration,
+    offset_reset: OffsetReset,
+    scaler: &mut Scaler,
+    observation: &Observation,
+) -> Series {
+    series::read(
+        interval,
+        offset_reset,
+        &mut scaler.history,
+        observation,
+        true,
+    )
+    .series
 }
 
 /// Decides from series that were already read.

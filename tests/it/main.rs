@@ -1,3 +1,12 @@
 //! Every integration test, linked once.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
 
-fn main() {}
+mod container;
+mod crds;
+mod kafka_faults;
+mod kafka_read;
+mod kafka_write;
+mod layering;
+mod operator_scaling;
+mod operator_topics;
+mod support;

@@ -33,10 +33,10 @@ pub struct Entry {
     pub sensitive: bool,
 }
 
-/// A group as `DescribeGroups` or `ListGroups` tells it; the latter knows no members.
+/// A consumer group of either protocol.
 pub struct GroupInfo {
     pub state: sys::rd_kafka_consumer_group_state_t,
-    pub members: Option<usize>,
+    pub members: usize,
 }
 
 pub struct ClusterInfo {
@@ -44,7 +44,10 @@ pub struct ClusterInfo {
     pub brokers: Vec<i32>,
 }
 
-impl Call<'_> {
+/// What a partition's offset is before an answer came.
+pub const NO_OFFSET: i64 = sys::RD_KAFKA_OFFSET_INVALID as i64;
+
+impl Call {
     /// The configuration of resources of one kind; of brokers only one a call.
     pub fn describe_configs(
         &self,
@@ -59,7 +62,7 @@ impl Call<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)?;
         // SAFETY: client, options and queue are live; the list is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, first) = (self.client.ptr(), list.as_mut_ptr());
+            let (rk, first) = (self.client.native_ptr(), list.as_mut_ptr());
             sys::rd_kafka_DescribeConfigs(rk, first, list.len(), options.ptr(), queue);
         })?;
         // SAFETY: the event answers DescribeConfigs; entries live as long as their resource.
@@ -86,7 +89,12 @@ impl Call<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS)?;
         // SAFETY: client, options and queue are live; the topics are copied before it returns.
         let event = self.wait(|queue| unsafe {
-            sys::rd_kafka_DescribeTopics(self.client.ptr(), topics.ptr(), options.ptr(), queue);
+            sys::rd_kafka_DescribeTopics(
+                self.client.native_ptr(),
+                topics.ptr(),
+                options.ptr(),
+                queue,
+            );
         })?;
         // SAFETY: the event answers DescribeTopics; all parts live as long as the event.
         let results = unsafe { items(event.get(), sys::rd_kafka_DescribeTopics_result_topics) };
@@ -102,7 +110,7 @@ impl Call<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER)?;
         // SAFETY: client, options and queue are live.
         let event = self.wait(|queue| unsafe {
-            sys::rd_kafka_DescribeCluster(self.client.ptr(), options.ptr(), queue);
+            sys::rd_kafka_DescribeCluster(self.client.native_ptr(), options.ptr(), queue);
         })?;
         // SAFETY: the event answers DescribeCluster; all parts live as long as the event.
         unsafe {
@@ -118,7 +126,7 @@ impl Call<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS)?;
         // SAFETY: client, options and queue are live; the name is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, mut name) = (self.client.ptr(), group.as_ptr());
+            let (rk, mut name) = (self.client.native_ptr(), group.as_ptr());
             sys::rd_kafka_DescribeConsumerGroups(rk, &raw mut name, 1, options.ptr(), queue);
         })?;
         // SAFETY: the event answers DescribeConsumerGroups; all parts live as long as the event.
@@ -131,35 +139,13 @@ impl Call<'_> {
             borrowed(sys::rd_kafka_ConsumerGroupDescription_error(group))?;
             let state = sys::rd_kafka_ConsumerGroupDescription_state(group);
             let members = sys::rd_kafka_ConsumerGroupDescription_member_count(group);
-            Ok(GroupInfo {
-                state,
-                members: Some(members),
-            })
-        }
-    }
-
-    /// A group from the list of all groups; `None` when no broker lists it.
-    pub fn find_group(&self, name: &str) -> Outcome<Option<GroupInfo>> {
-        let options = self.options(Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS)?;
-        // SAFETY: client, options and queue are live.
-        let event = self.wait(|queue| unsafe {
-            sys::rd_kafka_ListConsumerGroups(self.client.ptr(), options.ptr(), queue);
-        })?;
-        // SAFETY: the event answers ListConsumerGroups; all parts live as long as the event.
-        unsafe {
-            let groups = items(event.get(), sys::rd_kafka_ListConsumerGroups_result_valid);
-            let found = groups.iter().find(|&&group| {
-                text(sys::rd_kafka_ConsumerGroupListing_group_id(group)).as_deref() == Some(name)
-            });
-            Ok(found.map(|&group| GroupInfo {
-                state: sys::rd_kafka_ConsumerGroupListing_state(group),
-                members: None,
-            }))
+            Ok(GroupInfo { state, members })
         }
     }
 
     /// Offsets by partition. The offset of each partition given is what to look for: -2 the
-    /// earliest, -1 the latest, else a time in milliseconds since 1970.
+    /// earliest, -1 the latest, else a time in milliseconds since 1970. [`NO_OFFSET`] stands for
+    /// the partitions of a broker that did not answer: librdkafka loses that error.
     pub fn list_offsets(
         &self,
         partitions: &TopicPartitionList,
@@ -170,7 +156,12 @@ impl Call<'_> {
         check(unsafe { sys::rd_kafka_AdminOptions_set_isolation_level(options.ptr(), isolation) })?;
         // SAFETY: client, options and queue are live; the list is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            sys::rd_kafka_ListOffsets(self.client.ptr(), partitions.ptr(), options.ptr(), queue);
+            sys::rd_kafka_ListOffsets(
+                self.client.native_ptr(),
+                partitions.ptr(),
+                options.ptr(),
+                queue,
+            );
         })?;
         // SAFETY: the event answers ListOffsets; all parts live as long as the event.
         let infos = unsafe { items(event.get(), sys::rd_kafka_ListOffsets_result_infos) };
@@ -199,7 +190,7 @@ impl Call<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS)?;
         // SAFETY: client, options and queue are live; the request is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, options) = (self.client.ptr(), options.ptr());
+            let (rk, options) = (self.client.native_ptr(), options.ptr());
             sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut list, 1, options, queue);
         })?;
         // SAFETY: the event answers ListConsumerGroupOffsets; all parts live as long as the event.

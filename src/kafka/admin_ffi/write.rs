@@ -65,7 +65,7 @@ unsafe fn topic_results(
         .collect()
 }
 
-impl Call<'_> {
+impl Call {
     pub fn create_topics(&self, topics: &[TopicSpec], validate_only: bool) -> Outcome<ByName<()>> {
         let topics = topics
             .iter()
@@ -75,7 +75,7 @@ impl Call<'_> {
         let options = self.controller_options(Op::RD_KAFKA_ADMIN_OP_CREATETOPICS, validate_only)?;
         // SAFETY: client, options and queue are live; the topics are copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, first) = (self.client.ptr(), list.as_mut_ptr());
+            let (rk, first) = (self.client.native_ptr(), list.as_mut_ptr());
             sys::rd_kafka_CreateTopics(rk, first, list.len(), options.ptr(), queue);
         })?;
         // SAFETY: the event answers CreateTopics.
@@ -100,7 +100,7 @@ impl Call<'_> {
         let options = self.controller_options(Op::RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, false)?;
         // SAFETY: client, options and queue are live; the list is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, first) = (self.client.ptr(), list.as_mut_ptr());
+            let (rk, first) = (self.client.native_ptr(), list.as_mut_ptr());
             sys::rd_kafka_CreatePartitions(rk, first, list.len(), options.ptr(), queue);
         })?;
         // SAFETY: the event answers CreatePartitions.
@@ -121,7 +121,7 @@ impl Call<'_> {
         let options = self.controller_options(Op::RD_KAFKA_ADMIN_OP_DELETETOPICS, false)?;
         // SAFETY: client, options and queue are live; the list is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, first) = (self.client.ptr(), list.as_mut_ptr());
+            let (rk, first) = (self.client.native_ptr(), list.as_mut_ptr());
             sys::rd_kafka_DeleteTopics(rk, first, list.len(), options.ptr(), queue);
         })?;
         // SAFETY: the event answers DeleteTopics.
@@ -141,7 +141,7 @@ impl Call<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS)?;
         // SAFETY: client, options and queue are live; the list is copied before it returns.
         let event = self.wait(|queue| unsafe {
-            let (rk, first) = (self.client.ptr(), list.as_mut_ptr());
+            let (rk, first) = (self.client.native_ptr(), list.as_mut_ptr());
             sys::rd_kafka_IncrementalAlterConfigs(rk, first, list.len(), options.ptr(), queue);
         })?;
         // SAFETY: the event answers IncrementalAlterConfigs.

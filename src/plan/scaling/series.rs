@@ -10,7 +10,7 @@ use super::{
     observation::{Observation, PartitionSample},
     time::seconds_between,
 };
-use crate::api::{connectors::OffsetReset, scaling::Autoscaling};
+use crate::api::{common::Duration, connectors::OffsetReset};
 
 /// Rates are taken over at least this time, in seconds: commits come in lumps.
 const RATE_SECONDS: f64 = 15.0;
@@ -64,10 +64,10 @@ pub struct Unreadable {
     pub first: String,
 }
 
-/// Reads the series of this moment and keeps what the next reading needs. `warm` says whether all
-/// pods are past their warm-up.
+/// Reads the series of this moment and keeps what the next reading needs. `interval` is the time
+/// between two readings; `warm` says whether all pods are past their warm-up.
 pub fn read(
-    spec: &Autoscaling,
+    interval: Duration,
     reset: OffsetReset,
     history: &mut History,
     observation: &Observation,
@@ -96,7 +96,7 @@ pub fn read(
             && !observation.group.is_rebalancing(),
         replicas: observation.replicas,
     };
-    let rates = Rates::ending_with(spec, history, look);
+    let rates = Rates::ending_with(interval, history, look);
     history.keep(look);
     let rates = rates.filter(|_| known);
     Reading {
@@ -190,8 +190,8 @@ struct Rates {
 impl Rates {
     /// `None` until there are looks over the whole time: a rate over less would jump about, and
     /// would differ after a restart from what it was before.
-    fn ending_with(spec: &Autoscaling, history: &History, look: Look) -> Option<Self> {
-        let interval = spec.interval.as_secs_f64();
+    fn ending_with(interval: Duration, history: &History, look: Look) -> Option<Self> {
+        let interval = interval.as_secs_f64();
         let length = RATE_SECONDS.max(RATE_INTERVALS * interval);
         let window = Window::over(history, look, length, interval)?;
         let double = Window::over(history, look, 2.0 * length, interval);

@@ -471,7 +471,7 @@ fn unreadable_partitions_are_named() {
     let spec = neutral(&lag_policy(10.0));
     let mut history = History::default();
     let reading = series::read(
-        &spec,
+        spec.interval,
         OffsetReset::Earliest,
         &mut history,
         &observation,

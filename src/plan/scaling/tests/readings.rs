@@ -9,7 +9,13 @@ fn spec() -> Autoscaling {
 }
 
 fn read(history: &mut History, observation: &Observation) -> Reading {
-    series::read(&spec(), OffsetReset::Earliest, history, observation, true)
+    series::read(
+        spec().interval,
+        OffsetReset::Earliest,
+        history,
+        observation,
+        true,
+    )
 }
 
 #[test]

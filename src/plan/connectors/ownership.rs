@@ -1,0 +1,98 @@
+//! Whose an object is. An object belongs to a pipeline when it names the pipeline's UID as its
+//! controller; a name or a label alone proves nothing, since anybody can write them. Whose its
+//! replica count is, is read from the field managers that the apiserver records.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
+    ManagedFieldsEntry, ObjectMeta, OwnerReference,
+};
+
+use crate::plan::Identity;
+
+/// The reference that makes the pipeline an object's controller: the garbage collector deletes the
+/// object with it.
+#[must_use]
+pub fn owner_reference(pipeline: Identity<'_>) -> OwnerReference {
+    OwnerReference {
+        api_version: "sluice.dev/v1alpha1".to_owned(),
+        kind: "IngestionPipeline".to_owned(),
+        name: pipeline.name.to_owned(),
+        uid: pipeline.uid.to_owned(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+/// Whether this very pipeline, by UID, controls the object.
+#[must_use]
+pub fn is_ours(metadata: &ObjectMeta, pipeline: Identity<'_>) -> bool {
+    metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .any(|owner| owner.controller == Some(true) && owner.uid == pipeline.uid)
+}
+
+/// Whether `manager` owns `spec.replicas` of the object, by any operation and subresource.
+///
+/// Always false where the reader strips `metadata.managedFields`: read Deployments with them.
+#[must_use]
+pub fn owns_replicas(metadata: &ObjectMeta, manager: &str) -> bool {
+    metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .any(|entry| entry.manager.as_deref() == Some(manager) && names_replicas(entry))
+}
+
+fn names_replicas(entry: &ManagedFieldsEntry) -> bool {
+    entry
+        .fields_v1
+        .as_ref()
+        .is_some_and(|fields| fields.0.pointer("/f:spec/f:replicas").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
+    use serde_json::json;
+
+    use super::*;
+
+    const PIPELINE: Identity<'_> = Identity {
+        namespace: "plant",
+        name: "p",
+        uid: "u-1",
+    };
+
+    #[test]
+    fn ours_is_what_names_our_uid_as_its_controller() {
+        let owned = |change: fn(&mut OwnerReference)| {
+            let mut owner = owner_reference(PIPELINE);
+            change(&mut owner);
+            let metadata = ObjectMeta {
+                owner_references: Some(vec![owner]),
+                ..Default::default()
+            };
+            is_ours(&metadata, PIPELINE)
+        };
+        assert!(owned(|_| ()));
+        assert!(!owned(|owner| owner.uid = "u-2".into()));
+        assert!(!owned(|owner| owner.controller = None));
+        assert!(!is_ours(&ObjectMeta::default(), PIPELINE));
+    }
+
+    #[test]
+    fn the_owner_of_the_count_is_read_from_managed_fields() {
+        let metadata = ObjectMeta {
+            managed_fields: Some(vec![ManagedFieldsEntry {
+                manager: Some("scaler".into()),
+                fields_v1: Some(FieldsV1(json!({"f:spec": {"f:replicas": {}}}))),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        };
+        assert!(owns_replicas(&metadata, "scaler"));
+        assert!(!owns_replicas(&metadata, "kubectl"));
+        assert!(!owns_replicas(&ObjectMeta::default(), "scaler"));
+    }
+}
