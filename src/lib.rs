@@ -4,13 +4,20 @@
 //! `plan` is pure, total and synchronous; time is an argument and the unknown is a value.
 
 pub mod api;
+pub mod apply;
 pub mod class;
+pub mod cli;
+pub mod connect;
 #[expect(clippy::disallowed_types, reason = "adapter")]
 pub mod k8s;
 #[expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "an adapter: it holds clients and measures deadlines"
+    reason = "adapter: it holds clients and measures deadlines"
 )]
 pub mod kafka;
+pub mod observe;
 pub mod plan;
+pub mod reconcile;
+pub mod report;
+pub mod telemetry;

@@ -1,8 +1,7 @@
 //! The `sluice` binary.
 
-fn main() {
-    print!(
-        "{}",
-        serde_yaml::to_string(&sluice::api::crd()).unwrap_or_default()
-    );
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sluice::cli::main()
 }

@@ -252,6 +252,10 @@ reasons! {
     LeftBehind,
     /// The Kubernetes API refused or failed a write.
     ApplyFailed,
+    /// The Kubernetes API refused or failed a read.
+    KubernetesFailed,
+    /// The consumer group does not finish rebalancing: scaling no longer waits for it.
+    RebalanceStuck,
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! Field names are those of AWS Auto Scaling and of the `HorizontalPodAutoscaler`. Wire types and
 //! admission rules only.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,9 @@ use super::common::Duration;
     validation = Rule::new("self.minReplicas <= self.maxReplicas")
         .message("minReplicas must not exceed maxReplicas: lower minReplicas or raise maxReplicas"),
     validation = Rule::new("!has(self.interval) || (duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('5m'))")
-        .message("interval must lie between 1s and 5m")
+        .message("interval must lie between 1s and 5m: for example interval: 5s"),
+    validation = Rule::new("!has(self.warmup) || duration(self.warmup) <= duration('1h')")
+        .message("warmup must not exceed 1h: set it to the time that a pod needs until it processes records")
 )]
 pub struct Autoscaling {
     /// Fewest pods, 1 to 1,000.
@@ -28,14 +31,16 @@ pub struct Autoscaling {
     /// How often lag is sampled and a decision is made, 1s to 5m. Default 5s.
     #[serde(default = "default_interval")]
     pub interval: Duration,
-    /// What the count follows; the policy that wants the most pods wins.
+    /// What the count follows, 1 to 20 policies. Pods are added when any policy wants more and
+    /// removed when all agree; of several wishes the largest wins.
     #[schemars(length(min = 1, max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub policies: Vec<Policy>,
-    /// How long to wait after a change before the next in the same direction.
+    /// How long to wait after a change before the next one in the same direction.
     #[serde(default)]
     pub cooldown: Cooldown,
-    /// How long a new pod counts as capacity but not in averages. Default 60s.
+    /// How long a new pod counts as capacity but not in averages; no scale-in during that time.
+    /// 0s to 1h, default 60s.
     #[serde(default = "default_warmup")]
     pub warmup: Duration,
     /// Tolerance and stabilisation per direction.
@@ -58,7 +63,7 @@ const fn default_warmup() -> Duration {
     Duration::from_secs(60)
 }
 
-/// One policy: a name and exactly one kind.
+/// One policy: a name and its kind.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
@@ -72,27 +77,49 @@ pub struct Policy {
     pub target_tracking: TargetTracking,
 }
 
-/// Keeps a metric at its target.
+/// Keeps a metric at its target, with the words of AWS target tracking.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.metric == 'timeLag' || !(has(self.utilization) || has(self.catchUp))")
-    .message("utilization and catchUp belong to metric timeLag"))]
+#[x_kube(
+    validation = Rule::new("self.metric == 'timeLag' || !(has(self.utilization) || has(self.catchUp))")
+        .message("utilization and catchUp only work with metric: timeLag: remove them, or set metric: timeLag"),
+    validation = Rule::new("self.metric != 'timeLag' || self.target <= 604800.0")
+        .message("target of metric timeLag is in seconds and must not exceed 604800 (7 days)"),
+    validation = Rule::new("!has(self.catchUp) || (duration(self.catchUp) >= duration('1s') && duration(self.catchUp) <= duration('24h'))")
+        .message("catchUp must lie between 1s and 24h: for example catchUp: 10m")
+)]
 pub struct TargetTracking {
     /// The series to keep at the target.
     pub metric: Metric,
-    /// The target: records per replica for `lag`, seconds for `timeLag`. Above 0.
+    /// The target: unread records per replica for `lag`, seconds for `timeLag`. At least 0.001.
     #[schemars(range(min = 0.001, max = 1_000_000_000_000.0))]
     pub target: f64,
-    /// Never remove pods because of this policy.
+    /// Never remove pods because of this policy; others may, down to what this one needs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disable_scale_in: bool,
-    /// How full a replica is planned, 0.1 to 1. For `timeLag` only. Default 0.7.
+    /// How full a replica is planned, 0.1 to 1. For `timeLag` only, default 0.7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.1, max = 1.0))]
     pub utilization: Option<f64>,
-    /// Within what time a backlog is worked off. For `timeLag` only. Default 10m.
+    /// Within what time a backlog over the target is worked off, 1s to 24h. For `timeLag` only,
+    /// default 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<Duration>,
+}
+
+impl TargetTracking {
+    /// How full a replica is planned, above 0 and at most 1.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        self.utilization.unwrap_or(0.7)
+    }
+
+    /// Within what time a backlog is worked off, in seconds, at least 1.
+    #[must_use]
+    pub fn catch_up_seconds(&self) -> f64 {
+        self.catch_up
+            .map_or(600.0, |time| time.as_secs_f64().max(1.0))
+    }
 }
 
 /// A series that is always there.
@@ -106,14 +133,21 @@ pub enum Metric {
     TimeLag,
 }
 
-/// How long to wait after a change, per direction.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// How long to wait after a change, per direction, as AWS Application Auto Scaling counts it.
+#[derive(KubeSchema, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.scaleOut) || duration(self.scaleOut) <= duration('24h')")
+        .message("cooldown.scaleOut must not exceed 24h"),
+    validation = Rule::new("!has(self.scaleIn) || duration(self.scaleIn) <= duration('24h')")
+        .message("cooldown.scaleIn must not exceed 24h")
+)]
 pub struct Cooldown {
-    /// After a scale-out; a larger scale-out passes. Default 0s.
+    /// After a scale-out, before the same step is taken again; a count that the metric itself
+    /// calls for and that is larger passes. 0s to 24h, default 0s.
     #[serde(default = "no_time")]
     pub scale_out: Duration,
-    /// After any change, before a scale-in. Default 5m.
+    /// After a scale-in, before the next; a scale-out ends it. 0s to 24h, default 5m.
     #[serde(default = "five_minutes")]
     pub scale_in: Duration,
 }
@@ -139,22 +173,51 @@ const fn five_minutes() -> Duration {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Behavior {
-    /// For scale-out. Defaults: window 0s, tolerance 0.1.
+    /// For scale-out: the lowest wish of the window counts. Default: window 0s, tolerance 0.1.
     #[serde(default)]
     pub scale_out: DirectionBehavior,
-    /// For scale-in. Defaults: window 5m, tolerance 0.1.
+    /// For scale-in: the highest wish of the window counts. Default: window 5m, tolerance 0.1.
     #[serde(default)]
     pub scale_in: DirectionBehavior,
 }
 
+impl Behavior {
+    /// How long a wish for more must last.
+    #[must_use]
+    pub fn scale_out_window(&self) -> Duration {
+        self.scale_out.stabilization_window.unwrap_or(no_time())
+    }
+
+    /// How long a wish for fewer must last.
+    #[must_use]
+    pub fn scale_in_window(&self) -> Duration {
+        self.scale_in.stabilization_window.unwrap_or(five_minutes())
+    }
+
+    /// How far above its target a metric may be without a scale-out, as a fraction.
+    #[must_use]
+    pub fn scale_out_tolerance(&self) -> f64 {
+        self.scale_out.tolerance.unwrap_or(0.1)
+    }
+
+    /// How far below its target a metric may be without a scale-in, as a fraction.
+    #[must_use]
+    pub fn scale_in_tolerance(&self) -> f64 {
+        self.scale_in.tolerance.unwrap_or(0.1)
+    }
+}
+
 /// Steadiness in one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.stabilizationWindow) || duration(self.stabilizationWindow) <= duration('1h')")
+    .message("stabilizationWindow must not exceed 1h"))]
 pub struct DirectionBehavior {
-    /// The most cautious wish within this time counts, at most 1h.
+    /// The most cautious wish within this time counts, 0s to 1h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stabilization_window: Option<Duration>,
-    /// How far from its target a metric may be without a change, 0 to 1 (0.1 is 10 %).
+    /// How far from its target a metric may be without a change, 0 to 1 (0.1 is 10 %); the edge
+    /// itself holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub tolerance: Option<f64>,
@@ -186,11 +249,10 @@ const fn yes() -> bool {
 }
 
 /// One decision that changed the count, or what held it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecisionStatus {
-    /// When, RFC 3339.
-    #[schemars(length(max = 40))]
-    pub at: String,
+    /// When.
+    pub at: Time,
     /// Count before.
     pub from: i32,
     /// Count after.
@@ -203,41 +265,85 @@ pub struct DecisionStatus {
     pub why: String,
     /// The stages in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = 16))]
     pub stages: Vec<StageStatus>,
 }
 
 /// One stage of a decision.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct StageStatus {
-    /// Its name.
-    #[schemars(length(max = 63))]
+    /// Its name; a policy's is `policy/` and the policy's name.
+    #[schemars(length(max = 80))]
     pub name: String,
     /// Count before the stage.
     pub input: i32,
     /// Count after the stage.
     pub output: i32,
     /// Why they differ, or why not.
-    #[schemars(length(max = 256))]
+    #[schemars(length(max = 160))]
     pub reason: String,
 }
 
-/// What the autoscaler must remember over a restart; at most 8 KiB.
+/// What the autoscaler must remember over a restart; below 8 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalingMemory {
-    /// The last scale-out, RFC 3339.
+    /// The last scale-out: warm-up and the scale-out cooldown count from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40))]
-    pub last_scale_out: Option<String>,
-    /// The last scale-in, RFC 3339.
+    pub last_scale_out: Option<ScalingChange>,
+    /// The last scale-in: the scale-in cooldown counts from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40))]
-    pub last_scale_in: Option<String>,
-    /// Records per second that one pod processes, learnt while saturated.
+    pub last_scale_in: Option<ScalingChange>,
+    /// The highest wishes of the scale-in window, falling; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub highest_wishes: Vec<ScalingWish>,
+    /// The lowest wishes of the scale-out window, rising; at most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub lowest_wishes: Vec<ScalingWish>,
+    /// What one pod can process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub capacity_per_replica: Option<f64>,
-    /// The pod template's revision that the capacity belongs to.
+    pub capacity: Option<LearntCapacity>,
+    /// How long the group's last rebalances took, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance_seconds: Option<i32>,
+}
+
+/// A change of the count that was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScalingChange {
+    /// When.
+    pub at: Time,
+    /// Count before.
+    pub from: i32,
+    /// Count after.
+    pub to: i32,
+}
+
+/// A count that was wished for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScalingWish {
+    /// The count.
+    pub count: i32,
+    /// When it was wished for last; left out while it still is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// What one pod can process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LearntCapacity {
+    /// Records per second of one pod, to three significant digits: measured while every pod had a
+    /// backlog, or, without such samples, the most that a pod was seen to do.
+    pub per_replica: f64,
+    /// How many saturated samples it rests on, counted up to 100; 0: a lower bound.
+    pub samples: i32,
+    /// The lowest records per second and pod at which the group fell behind, until measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub too_much: Option<f64>,
+    /// The revision of the pods that it holds for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub revision: Option<String>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
-/// Label of every claim, to list them.
-pub const LABEL: &str = "sluice.dev/claim";
+/// Label of every claim with the UID of the pipeline that holds it.
+pub const OWNER_LABEL: &str = "sluice.dev/owner-uid";
 
 /// The pipeline that holds a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,17 +17,6 @@ pub struct Holder {
     pub namespace: String,
     /// The pipeline's name.
     pub name: String,
-}
-
-/// A claim as it is in the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// Who holds it.
-    pub holder: Holder,
-    /// The `ConfigMap`'s UID.
-    pub uid: String,
-    /// The `ConfigMap`'s resource version: a write that names it changes this claim or nothing.
-    pub resource_version: String,
 }
 
 /// The `ConfigMap` of a claim. `subject` tells people what is claimed (cluster id, kind, name);
@@ -46,7 +35,10 @@ pub(super) fn to_config_map(
     ConfigMap {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
-            labels: Some(BTreeMap::from([(LABEL.to_owned(), "true".to_owned())])),
+            labels: Some(BTreeMap::from([(
+                OWNER_LABEL.to_owned(),
+                holder.uid.clone(),
+            )])),
             ..Default::default()
         },
         data: Some(data),
@@ -54,22 +46,30 @@ pub(super) fn to_config_map(
     }
 }
 
-/// The claim in a `ConfigMap`; fields that somebody removed read as empty, and so belong to nobody
-/// who asks.
-pub(super) fn from_config_map(map: &ConfigMap) -> Claim {
+/// Who holds the claim in a `ConfigMap`; fields that somebody removed read as empty, and so belong
+/// to nobody who asks.
+pub(super) fn holder(map: &ConfigMap) -> Holder {
     let field = |key: &str| {
         let data = map.data.as_ref();
         data.and_then(|data| data.get(key))
             .cloned()
             .unwrap_or_default()
     };
-    Claim {
-        holder: Holder {
-            uid: field("ownerUid"),
-            namespace: field("ownerNamespace"),
-            name: field("ownerName"),
-        },
-        uid: map.metadata.uid.clone().unwrap_or_default(),
-        resource_version: map.metadata.resource_version.clone().unwrap_or_default(),
+    Holder {
+        uid: field("ownerUid"),
+        namespace: field("ownerNamespace"),
+        name: field("ownerName"),
     }
+}
+
+/// A JSON patch that hands the claim to another pipeline, if its holder still has this name.
+pub(super) fn take_over(holder: &Holder) -> json_patch::Patch {
+    let label = OWNER_LABEL.replace('/', "~1");
+    let patch = serde_json::json!([
+        {"op": "test", "path": "/data/ownerNamespace", "value": holder.namespace},
+        {"op": "test", "path": "/data/ownerName", "value": holder.name},
+        {"op": "replace", "path": "/data/ownerUid", "value": holder.uid},
+        {"op": "replace", "path": format!("/metadata/labels/{label}"), "value": holder.uid},
+    ]);
+    serde_json::from_value(patch).unwrap_or_default()
 }

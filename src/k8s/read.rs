@@ -1,7 +1,10 @@
 //! Looks at the cluster. Answers "it is not there" as `None`, never as an error; does not say what
 //! anything means.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Debug,
+};
 
 use k8s_openapi::{
     ByteString,
@@ -20,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Error, bounded,
-    claims::{Claim, from_config_map},
+    claims::{Holder, OWNER_LABEL, holder},
     what,
 };
 
@@ -188,11 +191,28 @@ fn targets(list: ObjectList<DynamicObject>) -> Vec<Scaler> {
         .collect()
 }
 
-/// A claim by its object's name, in the operator's namespace; `None` when nobody holds it.
+/// Who holds a claim, by its object's name, in the operator's namespace; `None` for nobody.
 ///
 /// # Errors
 /// When the API refuses or does not answer.
-pub async fn claim(client: &Client, namespace: &str, name: &str) -> Result<Option<Claim>, Error> {
+pub async fn claim(client: &Client, namespace: &str, name: &str) -> Result<Option<Holder>, Error> {
     let map = get::<ConfigMap>(client, namespace, name).await?;
-    Ok(map.as_ref().map(from_config_map))
+    Ok(map.as_ref().map(holder))
+}
+
+/// The names of all claims of the pipeline with this UID.
+///
+/// # Errors
+/// When the API refuses or does not answer.
+pub async fn own_claims(
+    client: &Client,
+    namespace: &str,
+    uid: &str,
+) -> Result<BTreeSet<String>, Error> {
+    let labels = BTreeMap::from([(OWNER_LABEL.to_owned(), uid.to_owned())]);
+    let claims = list::<ConfigMap>(client, namespace, &labels).await?;
+    Ok(claims
+        .into_iter()
+        .filter_map(|claim| claim.metadata.name)
+        .collect())
 }

@@ -6,15 +6,17 @@ use std::{collections::BTreeMap, fmt::Debug};
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
-    core::NamespaceResourceScope,
+    api::{
+        DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+    },
+    core::{NamespaceResourceScope, Status},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     Error, bounded,
-    claims::{Claim, Holder, to_config_map},
+    claims::{Holder, OWNER_LABEL, take_over, to_config_map},
     what,
 };
 
@@ -98,6 +100,24 @@ fn gone(answer: Result<(), Error>) -> Result<(), Error> {
         Err(error) if error.status().is_some_and(|s| matches!(s.code, 404 | 409)) => Ok(()),
         answer => answer,
     }
+}
+
+/// Deletes the object of this name, whichever it is; what it owns goes with it.
+///
+/// # Errors
+/// When the API refuses or does not answer.
+pub async fn delete_any<K>(client: &Client, namespace: &str, name: &str) -> Result<(), Error>
+where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned,
+{
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let params = DeleteParams::default();
+    let call = api.delete(name, &params);
+    let answer = bounded(what::<K>("delete", namespace, name), call).await;
+    gone(answer.map(|_| ()))
 }
 
 /// Sets the count of a Deployment by its scale subresource, as `manager`'s own field.
@@ -251,55 +271,45 @@ where
     Ok(())
 }
 
-/// Takes a claim for a pipeline, atomically: of two that ask at once one gets it. False when
-/// somebody holds it already; [`super::read::claim`] then says who. `subject` is written for people
-/// to read: cluster id, kind and name of what is claimed.
+/// Takes a claim for a pipeline, atomically: of two that ask at once one gets it. One that an
+/// earlier pipeline of the same name left behind is taken over. `subject` is written for people to
+/// read: cluster id, kind and name of what is claimed.
 ///
 /// # Errors
-/// When the API refuses or does not answer.
-pub async fn create_claim(
+/// When the API refuses or does not answer; class `Conflict` when another pipeline holds it.
+pub async fn claim(
     client: &Client,
     namespace: &str,
     name: &str,
     holder: &Holder,
     subject: &BTreeMap<String, String>,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
     let map = to_config_map(name, holder, subject);
     let params = PostParams::default();
-    let call = api.create(&params, &map);
-    match bounded(what::<ConfigMap>("create", namespace, name), call).await {
-        Ok(_) => Ok(true),
-        Err(error)
-            if error
-                .status()
-                .is_some_and(kube::core::Status::is_already_exists) =>
-        {
-            Ok(false)
+    let created = api.create(&params, &map);
+    match bounded(what::<ConfigMap>("create", namespace, name), created).await {
+        Err(Error::Refused { status, .. }) if status.is_already_exists() => {}
+        other => return other.map(drop),
+    }
+    let patch = Patch::<ConfigMap>::Json(take_over(holder));
+    let params = PatchParams::default();
+    let taken = api.patch(name, &params, &patch);
+    match bounded(what::<ConfigMap>("take over", namespace, name), taken).await {
+        // The apiserver answers a failed `test` as an invalid patch.
+        Err(Error::Refused { status, what }) if status.code == 422 => {
+            let status = Status::failure("another pipeline holds it", "Conflict").with_code(409);
+            Err(Error::Refused {
+                what,
+                status: status.boxed(),
+            })
         }
-        Err(error) => Err(error),
+        other => other.map(drop),
     }
 }
 
-/// Hands a claim as it was read to another holder: the same pipeline, created again.
-///
-/// # Errors
-/// When the API refuses or does not answer; class `Conflict` when the claim has changed.
-pub async fn hand_over_claim(
-    client: &Client,
-    namespace: &str,
-    name: &str,
-    seen: &Claim,
-    to: &Holder,
-) -> Result<(), Error> {
-    let body = json!({
-        "metadata": {"uid": seen.uid, "resourceVersion": seen.resource_version},
-        "data": {"ownerUid": to.uid, "ownerNamespace": to.namespace, "ownerName": to.name},
-    });
-    merge::<ConfigMap>(client, namespace, name, &body).await
-}
-
-/// Releases a claim as it was read. One that is gone or has changed hands counts as released.
+/// Releases one claim of the pipeline with this UID. One that is gone or has changed hands counts
+/// as released.
 ///
 /// # Errors
 /// When the API refuses or does not answer.
@@ -307,17 +317,37 @@ pub async fn release_claim(
     client: &Client,
     namespace: &str,
     name: &str,
-    seen: &Claim,
+    uid: &str,
+) -> Result<(), Error> {
+    release(client, namespace, uid, Some(name)).await
+}
+
+/// Releases every claim of the pipeline with this UID.
+///
+/// # Errors
+/// When the API refuses or does not answer.
+pub async fn release_claims(client: &Client, namespace: &str, uid: &str) -> Result<(), Error> {
+    release(client, namespace, uid, None).await
+}
+
+/// Deletes by selector, so that a claim that changed hands a moment ago is not touched.
+async fn release(
+    client: &Client,
+    namespace: &str,
+    uid: &str,
+    name: Option<&str>,
 ) -> Result<(), Error> {
     let api = Api::<ConfigMap>::namespaced(client.clone(), namespace);
-    let params = DeleteParams {
-        preconditions: Some(Preconditions {
-            uid: Some(seen.uid.clone()),
-            resource_version: Some(seen.resource_version.clone()),
-        }),
-        ..DeleteParams::default()
-    };
-    let call = api.delete(name, &params);
-    let answer = bounded(what::<ConfigMap>("delete", namespace, name), call).await;
-    gone(answer.map(|_| ()))
+    let mut selected = ListParams::default().labels(&format!("{OWNER_LABEL}={uid}"));
+    if let Some(name) = name {
+        selected = selected.fields(&format!("metadata.name={name}"));
+    }
+    let params = DeleteParams::default();
+    let call = api.delete_collection(&params, &selected);
+    bounded(
+        what::<ConfigMap>("delete", namespace, name.unwrap_or("*")),
+        call,
+    )
+    .await
+    .map(drop)
 }

@@ -4,13 +4,25 @@
 //! second run does no harm.
 
 pub mod claims;
+pub mod conditions;
 pub mod connectors;
+pub mod deletion;
 pub mod names;
+pub mod pipeline;
+pub mod rescale;
+pub mod scaling;
+pub mod settle;
 pub mod topics;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, fmt, time::Duration};
 
-use crate::{api::common::Reason, class::Class};
+use crate::{
+    api::{
+        common::Reason,
+        scaling::{DecisionStatus, ScalingMemory},
+    },
+    class::Class,
+};
 
 /// A value, or the reason why it is not known. What a missing value means is decided here, in
 /// planning, never by the one who looked.
@@ -145,4 +157,131 @@ impl From<&Unknown> for Finding {
             message: unknown.message.clone(),
         }
     }
+}
+
+/// The part of the pipeline that a failure is about: steps of one never hold those of another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A topic, by name.
+    Topic(String),
+    /// The Connect workers.
+    Workers,
+    /// A connector, by name.
+    Connector(String),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Topic(name) => write!(f, "topic {name}"),
+            Self::Workers => f.write_str("Connect workers"),
+            Self::Connector(name) => write!(f, "connector {name}"),
+        }
+    }
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it was about.
+    pub subject: Subject,
+    /// The class of the failure.
+    pub class: Class,
+    /// The stable reason that conditions show.
+    pub reason: Reason,
+    /// What is wrong, in the other side's own words where it has some.
+    pub message: String,
+}
+
+/// What to do and say about one pipeline in one pass.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct PipelinePlan {
+    /// The Kafka cluster's id, pinned from now on.
+    pub cluster_id: Option<String>,
+    /// Whether the pipeline is stopped by `spec.suspend`.
+    pub suspended: bool,
+    /// Topics and connectors, when everything was looked at.
+    pub look: Option<Look>,
+    /// Connectors that were sampled.
+    pub scaling: BTreeMap<String, ScalingPlan>,
+    /// For every connector with `autoscaling`, whether it is followed and why not.
+    pub autoscaled: settle::Autoscaled,
+}
+
+impl PipelinePlan {
+    /// Whether there is anything to carry out for topics and connectors.
+    #[must_use]
+    pub fn has_steps(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| {
+            let topics = look.topics.iter().any(|topic| !topic.steps.is_empty());
+            let connectors = look.connectors.iter().any(|part| !part.steps.is_empty());
+            topics
+                || connectors
+                || !look.workers.steps.is_empty()
+                || !look.workers.removals.is_empty()
+        })
+    }
+}
+
+/// Topics and connectors.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// What concerns the pipeline as a whole.
+    pub findings: Vec<Finding>,
+    /// Every topic.
+    pub topics: Vec<topics::TopicPlan>,
+    /// The Connect workers.
+    pub workers: connectors::part::WorkersPart,
+    /// Every connector.
+    pub connectors: Vec<connectors::part::ConnectorPart>,
+}
+
+/// One sampled connector.
+#[derive(Clone, Debug, Default)]
+pub struct ScalingPlan {
+    /// Measured numbers; none where they are not known.
+    pub series: Numbers,
+    /// Observed pods.
+    pub replicas: Option<i32>,
+    /// Observed pods that are ready.
+    pub ready: Option<i32>,
+    /// What the autoscaler decided, where it is asked.
+    pub decided: Option<Decided>,
+}
+
+/// Measured numbers of one connector.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Numbers {
+    /// Unread records.
+    pub lag: Option<i64>,
+    /// Seconds since the oldest unread record arrived.
+    pub time_lag_seconds: Option<i64>,
+    /// Records that arrive per second.
+    pub arrival_rate: Option<f64>,
+    /// Records that are processed per second.
+    pub consume_rate: Option<f64>,
+}
+
+/// A decision of the autoscaler, ready to carry out and to tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// The Deployment.
+    pub deployment: String,
+    /// Count before.
+    pub from: i32,
+    /// Count after.
+    pub to: i32,
+    /// Whether it is carried out.
+    pub acts: bool,
+    /// Why scaling acts or not.
+    pub reason: Reason,
+    /// The same for a person, in words that stay while it does.
+    pub active: String,
+    /// Why this count, in one sentence for a person.
+    pub why: String,
+    /// The decisions to keep in status, newest first.
+    pub decisions: Vec<DecisionStatus>,
+    /// What must survive a restart.
+    pub memory: ScalingMemory,
 }

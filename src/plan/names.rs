@@ -87,7 +87,7 @@ pub fn deployment(pipeline: &str, connector: &str) -> String {
     shortened(&format!("{pipeline}-{connector}"), MAX_CHILD)
 }
 
-/// Name of the `StatefulSet`, Service, `ConfigMap` and `NetworkPolicy` of the Connect workers.
+/// Name of the `Deployment`, Service, `ConfigMap` and `NetworkPolicy` of the Connect workers.
 #[must_use]
 pub fn workers(pipeline: &str) -> String {
     shortened(&format!("{pipeline}-connect"), MAX_CHILD)

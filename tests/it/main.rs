@@ -6,4 +6,7 @@ mod crds;
 mod kafka_faults;
 mod kafka_read;
 mod kafka_write;
+mod layering;
+mod operator_scaling;
+mod operator_topics;
 mod support;

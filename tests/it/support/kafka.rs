@@ -10,6 +10,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,13 +35,19 @@ const VERSION: &str = "4.3.1";
 /// For a starting broker; a busy machine takes several times the usual three seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Ends the JVM when this side's end of the pipe closes, which the kernel does even after a
-/// SIGKILL; ends by itself when the JVM does, so that a broken broker is noticed.
+/// Ends the JVM on a line from the pipe, and removes its folder as well when the pipe closes
+/// without one, which it does even after a SIGKILL of the test process. Ends by itself when the
+/// JVM does, so that a broken broker is noticed. Arguments: the folder, then the JVM's.
 const WATCHDOG: &str = r#"
 exec 3<&0
 java "$@" </dev/null 3<&- &
 broker=$!
-(read -r _ <&3; kill -9 $broker) 2>/dev/null &
+(
+    read -r _ <&3 && keep=yes
+    kill -9 $broker
+    while kill -0 $broker; do sleep 0.05; done
+    [ "$keep" ] || rm -rf "$0"
+) >/dev/null 2>&1 &
 wait $broker
 "#;
 
@@ -146,7 +153,7 @@ impl Broker {
     /// Kills the broker; its data and its port stay for [`Broker::restart`].
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
-            drop(process.stdin.take());
+            process.stdin.take().unwrap().write_all(b"end\n").unwrap();
             process.wait().unwrap();
         }
     }
@@ -155,7 +162,9 @@ impl Broker {
     pub fn restart(&mut self) {
         let log = fs::File::create(self.log()).unwrap();
         let process = Command::new("sh")
-            .args(["-c", WATCHDOG, "sh", "-Xmx512m", "-XX:+UseSerialGC"])
+            .args(["-c", WATCHDOG])
+            .arg(self.dir.path())
+            .args(["-Xmx512m", "-XX:+UseSerialGC"])
             .args([
                 "-XX:TieredStopAtLevel=1",
                 "-cp",

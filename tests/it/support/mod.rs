@@ -2,6 +2,7 @@
 
 pub mod apiserver;
 pub mod kafka;
+pub mod operator;
 pub mod proxy;
 
 use std::path::PathBuf;

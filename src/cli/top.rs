@@ -1,0 +1,258 @@
+//! `sluice top`: the live view of one pipeline. Values come from the operator's endpoint through
+//! the API server's service proxy, with the user's own credentials; where that fails, from status,
+//! marked with its age.
+
+use std::{
+    io::{IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use jiff::Timestamp;
+use kube::{Api, Client};
+use serde::Deserialize;
+
+use crate::api::{IngestionPipeline, IngestionPipelineStatus, connectors::ConnectorStatus};
+
+/// How long one question to the cluster may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Flags of `sluice top`.
+#[derive(Debug, Args)]
+pub struct TopArgs {
+    /// The pipeline.
+    name: String,
+    /// Its namespace.
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+    /// Print once and end.
+    #[arg(long)]
+    once: bool,
+    /// Seconds between two looks.
+    #[arg(long, default_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
+    /// Namespace of the operator.
+    #[arg(
+        long,
+        env = "SLUICE_OPERATOR_NAMESPACE",
+        default_value = "sluice-system"
+    )]
+    operator_namespace: String,
+    /// Service of the operator.
+    #[arg(long, default_value = "sluice")]
+    operator_service: String,
+}
+
+/// What is shown, and where it comes from.
+struct View {
+    at: Timestamp,
+    status: IngestionPipelineStatus,
+    /// Age of the numbers where they are not live.
+    stale: Option<jiff::SignedDuration>,
+}
+
+/// The operator's answer.
+#[derive(Deserialize)]
+struct LiveView {
+    at: Timestamp,
+    status: IngestionPipelineStatus,
+}
+
+/// Shows the pipeline until interrupted, or once.
+pub fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(watch(args))
+}
+
+async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::try_default()
+        .await
+        .context("no cluster: is KUBECONFIG set?")?;
+    let mut out = std::io::stdout();
+    let terminal = out.is_terminal();
+    loop {
+        let view = tokio::time::timeout(DEADLINE, view(args, &client))
+            .await
+            .map_err(|_| anyhow!("the cluster did not answer within {} s", DEADLINE.as_secs()))
+            .flatten();
+        let text = match (&view, args.once) {
+            (Err(_), true) => return view.map(|_| ExitCode::SUCCESS),
+            (Err(error), false) => format!("{error:#}\n"),
+            (Ok(view), _) if terminal && !args.once => table(args, view),
+            (Ok(view), _) => lines(view),
+        };
+        if terminal && !args.once {
+            out.write_all(b"\x1b[H\x1b[2J")?;
+        }
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        if args.once {
+            return Ok(ExitCode::SUCCESS);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(args.interval)) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+async fn view(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
+    match live(args, client).await {
+        Ok(live) => Ok(View {
+            at: live.at,
+            status: live.status,
+            stale: None,
+        }),
+        Err(_) => from_status(args, client).await,
+    }
+}
+
+async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
+    let path = format!(
+        "/api/v1/namespaces/{}/services/{}:http/proxy/v1/pipelines/{}/{}",
+        args.operator_namespace, args.operator_service, args.namespace, args.name
+    );
+    Ok(client
+        .request(http::Request::get(path).body(Vec::new())?)
+        .await?)
+}
+
+async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
+    let api: Api<IngestionPipeline> = Api::namespaced(client.clone(), &args.namespace);
+    let pipeline = api
+        .get(&args.name)
+        .await
+        .with_context(|| format!("cannot read pipeline {}/{}", args.namespace, args.name))?;
+    let at = now();
+    let written = pipeline
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| entry.subresource.as_deref() == Some("status"))
+        .filter_map(|entry| entry.time.as_ref())
+        .map(|time| time.0)
+        .max();
+    let age = written.map_or(jiff::SignedDuration::ZERO, |written| {
+        at.duration_since(written)
+    });
+    Ok(View {
+        at,
+        status: pipeline.status.unwrap_or_default(),
+        stale: Some(age),
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the edge of the program: a person's clock"
+)]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A redrawn table for a terminal.
+fn table(args: &TopArgs, view: &View) -> String {
+    let mut text = format!(
+        "{}/{}  {}{}\n\n{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {}\n",
+        args.namespace,
+        args.name,
+        clock(view.at),
+        stale(view),
+        "CONNECTOR",
+        "LAG",
+        "BEHIND",
+        "ARRIVE/S",
+        "PROCESS/S",
+        "REPLICAS",
+        "LAST DECISION"
+    );
+    for connector in &view.status.connectors {
+        let decision = decision(connector);
+        text.push_str(&format!(
+            "{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {decision}\n",
+            connector.name,
+            number(connector.lag),
+            seconds(connector.time_lag_seconds),
+            rate(connector.arrival_rate),
+            rate(connector.consume_rate),
+            replicas(connector),
+        ));
+    }
+    for condition in &view.status.conditions {
+        if condition.status == "False" {
+            let line = format!(
+                "\n{}: {} {}",
+                condition.type_, condition.reason, condition.message
+            );
+            text.push_str(&line);
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// One plain line a connector.
+fn lines(view: &View) -> String {
+    let line = |connector: &ConnectorStatus| {
+        format!(
+            "{}{} {} lag={} behind={} arrive={}/s process={}/s replicas={} {}\n",
+            clock(view.at),
+            stale(view),
+            connector.name,
+            number(connector.lag),
+            seconds(connector.time_lag_seconds),
+            rate(connector.arrival_rate),
+            rate(connector.consume_rate),
+            replicas(connector),
+            decision(connector),
+        )
+    };
+    view.status.connectors.iter().map(line).collect()
+}
+
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%S").to_string()
+}
+
+fn stale(view: &View) -> String {
+    view.stale.map_or_else(String::new, |age| {
+        format!(" (status, {} s old)", age.as_secs())
+    })
+}
+
+fn number(value: Option<i64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+}
+
+fn seconds(value: Option<i64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value}s"))
+}
+
+fn rate(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"))
+}
+
+/// `ready/wanted`.
+fn replicas(connector: &ConnectorStatus) -> String {
+    let part = |value: Option<i32>| value.map_or_else(|| "-".to_owned(), |v| v.to_string());
+    format!(
+        "{}/{}",
+        part(connector.ready_replicas),
+        part(connector.desired_replicas)
+    )
+}
+
+fn decision(connector: &ConnectorStatus) -> String {
+    match connector.decisions.first() {
+        Some(decision) if decision.from != decision.to => {
+            format!("{} -> {}: {}", decision.from, decision.to, decision.why)
+        }
+        Some(decision) => format!("hold {}: {}", decision.to, decision.why),
+        None => connector.message.clone(),
+    }
+}

@@ -1,0 +1,287 @@
+//! A decision with its reasons: every stage's input, output and words, and what of it is kept in
+//! status. Written once per sample, kept only when the count changed or something else held it.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
+
+use super::{series::Series, time::whole_second};
+use crate::{
+    api::scaling::{DecisionStatus, StageStatus},
+    plan::Finding,
+};
+
+/// How many decisions are kept in status.
+const KEPT: usize = 10;
+/// How many stages of one decision are kept in status.
+const KEPT_STAGES: usize = 16;
+/// The most policies among them.
+const KEPT_POLICIES: usize = 5;
+/// Longest `why` in status, in bytes.
+const WHY: usize = 512;
+/// Longest reason of a stage in status, in bytes.
+const STAGE_REASON: usize = 160;
+/// How the stage of a policy begins.
+const POLICY: &str = "policy/";
+
+/// What was decided for one connector, from one observation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// When.
+    pub at: Timestamp,
+    /// The count that was asked for before.
+    pub from: i32,
+    /// The count that is to be asked for.
+    pub to: i32,
+    /// The policy that wanted it, or the stage that held it.
+    pub by: String,
+    /// One sentence for a person, with numbers.
+    pub why: String,
+    /// Every stage in order.
+    pub stages: Vec<Stage>,
+    /// The series that it rests on.
+    pub series: Series,
+    /// Whether a stage kept the count from what a policy wanted.
+    pub is_held: bool,
+    /// For the condition `ScalingActive`: true with a note, false with anything graver.
+    pub active: Finding,
+}
+
+/// One stage of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name; a policy's is `policy/` and the policy's name.
+    pub name: String,
+    /// Count before the stage.
+    pub input: i32,
+    /// Count after the stage.
+    pub output: i32,
+    /// Why they differ, or why not.
+    pub reason: String,
+}
+
+/// The stages as they come.
+#[derive(Debug)]
+pub struct Trace {
+    from: i32,
+    value: i32,
+    stages: Vec<Stage>,
+}
+
+impl Trace {
+    /// A trace that begins with the count that is asked for now.
+    pub const fn begin(from: i32) -> Self {
+        Self {
+            from,
+            value: from,
+            stages: Vec::new(),
+        }
+    }
+
+    /// The count so far.
+    pub const fn value(&self) -> i32 {
+        self.value
+    }
+
+    /// The count that is asked for now.
+    pub const fn from(&self) -> i32 {
+        self.from
+    }
+
+    /// Whether the count so far adds pods.
+    pub const fn is_scale_out(&self) -> bool {
+        self.value > self.from
+    }
+
+    /// Whether the count so far removes pods.
+    pub const fn is_scale_in(&self) -> bool {
+        self.value < self.from
+    }
+
+    /// Notes what a policy wants; the count stays until they are combined.
+    pub fn policy(&mut self, name: &str, wish: i32, reason: &str) {
+        self.stages.push(Stage {
+            name: format!("{POLICY}{name}"),
+            input: self.from,
+            output: wish,
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// A stage that makes the count `output`.
+    pub fn stage(&mut self, name: &str, output: i32, reason: impl Into<String>) {
+        self.stages.push(Stage {
+            name: name.to_owned(),
+            input: self.value,
+            output,
+            reason: reason.into(),
+        });
+        self.value = output;
+    }
+
+    /// A stage that keeps the present count when there is a reason to, and else lets pass.
+    pub fn hold_if(&mut self, name: &str, reason: Option<String>) {
+        match reason {
+            Some(reason) => self.stage(name, self.from, reason),
+            None => self.stage(name, self.value, "passes"),
+        }
+    }
+
+    /// The stage that brought the count back to what it was, where one did.
+    pub fn held_by(&self) -> Option<&Stage> {
+        let after_policies = self.stages.iter().rev();
+        after_policies
+            .filter(|stage| !stage.name.starts_with(POLICY))
+            .find(|stage| stage.output != stage.input)
+            .filter(|stage| stage.output == self.from && self.value == self.from)
+    }
+
+    /// The stages that changed the count, after the policies were combined.
+    pub fn changes(&self) -> impl Iterator<Item = &Stage> {
+        let stages = self.stages.iter().skip_while(|s| s.name != "combined");
+        stages.skip(1).filter(|stage| stage.input != stage.output)
+    }
+
+    /// The stages, in order.
+    pub fn into_stages(self) -> Vec<Stage> {
+        self.stages
+    }
+}
+
+/// Adds `decision` to those kept in status, newest first, when it changed the count or when
+/// something else than before held it. The same hold with other numbers writes nothing.
+pub fn remember(decisions: &mut Vec<DecisionStatus>, decision: &Decision) {
+    let changed = decision.from != decision.to;
+    let held_anew = decision.is_held
+        && decisions.first().is_none_or(|last| {
+            last.from != last.to || last.by != decision.by || last.to != decision.to
+        });
+    if changed || held_anew {
+        decisions.insert(0, to_status(decision));
+        decisions.truncate(KEPT);
+    }
+}
+
+fn to_status(decision: &Decision) -> DecisionStatus {
+    let mut policies = 0;
+    let kept = decision.stages.iter().filter(|stage| {
+        let is_policy = stage.name.starts_with(POLICY);
+        let is_winner = stage.name.strip_prefix(POLICY) == Some(decision.by.as_str());
+        policies += usize::from(is_policy && !is_winner);
+        !is_policy || is_winner || policies < KEPT_POLICIES
+    });
+    DecisionStatus {
+        at: Time(whole_second(decision.at)),
+        from: decision.from,
+        to: decision.to,
+        by: cut(&decision.by, 63),
+        why: cut(&decision.why, WHY),
+        stages: kept
+            .take(KEPT_STAGES)
+            .map(|stage| StageStatus {
+                name: cut(&stage.name, 80),
+                input: stage.input,
+                output: stage.output,
+                reason: cut(&stage.reason, STAGE_REASON),
+            })
+            .collect(),
+    }
+}
+
+/// The text, cut at a character's border so that it is at most `most` bytes long.
+fn cut(text: &str, most: usize) -> String {
+    let end = (0..=most.min(text.len()))
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
+    text[..end].to_owned()
+}
+
+/// A number for a person: whole from 100 on, else with at most one decimal.
+pub fn amount(value: f64) -> String {
+    let tenths = (value * 10.0).round() / 10.0;
+    if value >= 100.0 || tenths.fract() == 0.0 {
+        format!("{value:.0}")
+    } else {
+        format!("{tenths:.1}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::common::Reason;
+
+    fn decision(from: i32, to: i32, by: &str, is_held: bool) -> Decision {
+        Decision {
+            at: "2026-01-05T10:00:00.5Z".parse().unwrap(),
+            from,
+            to,
+            by: by.into(),
+            why: "why".into(),
+            stages: vec![Stage {
+                name: "bounds".into(),
+                input: from,
+                output: to,
+                reason: "é".repeat(200),
+            }],
+            series: Series::default(),
+            is_held,
+            active: Finding::note(Reason::Scaling, "follows"),
+        }
+    }
+
+    #[test]
+    fn only_changes_and_new_holds_are_kept() {
+        let mut kept = Vec::new();
+        for (decision, count) in [
+            (decision(1, 1, "keep-up", false), 0),
+            (decision(1, 6, "keep-up", false), 1),
+            (decision(6, 6, "cooldown", true), 2),
+            (decision(6, 6, "cooldown", true), 2),
+            (decision(6, 6, "keep-up", false), 2),
+            (decision(6, 6, "cooldown", true), 2),
+            (decision(6, 6, "warm-up", true), 3),
+            (decision(6, 4, "keep-up", false), 4),
+        ] {
+            remember(&mut kept, &decision);
+            assert_eq!(kept.len(), count, "{decision:?}");
+        }
+        assert_eq!((kept[0].from, kept[0].to), (6, 4));
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut kept = Vec::new();
+        for count in 1..30 {
+            let mut long = decision(count, count + 1, "p29", false);
+            long.stages = (0..40)
+                .map(|i| Stage {
+                    name: format!("policy/p{i}"),
+                    ..long.stages[0].clone()
+                })
+                .chain(long.stages.clone())
+                .collect();
+            remember(&mut kept, &long);
+        }
+        assert_eq!((kept.len(), kept[0].to), (10, 30));
+        let stages = &kept[0].stages;
+        assert!(stages.len() <= 16 && stages.iter().any(|s| s.name == "policy/p29"));
+        assert!(stages.iter().any(|s| s.name == "bounds"));
+        assert!(stages.iter().all(|s| s.reason.len() <= 160));
+        assert_eq!(kept[0].at.0.to_string(), "2026-01-05T10:00:01Z");
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.26, "0.3"),
+            (30.0, "30"),
+            (99.96, "100"),
+            (3200.4, "3200"),
+        ] {
+            assert_eq!(amount(value), text);
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! What must survive a restart, beside the running history: the last changes, the wishes of the
+//! windows, the learnt capacity. Bounded, below 8 KiB in status, and it changes only when a
+//! decision, a wish or the capacity does, so that a settled pipeline writes nothing.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    capacity::{Capacity, three_digits},
+    gate::Gate,
+    time::{seconds_between, whole_second},
+};
+use crate::api::scaling::{LearntCapacity, ScalingChange, ScalingMemory, ScalingWish};
+
+/// How many wishes are kept for one direction.
+const WISHES: usize = 32;
+
+/// A change of the count that was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// When, in whole seconds.
+    pub at: Timestamp,
+    /// Count before.
+    pub from: i32,
+    /// Count after.
+    pub to: i32,
+}
+
+/// Which wish of a window is the cautious one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cautious {
+    /// The highest: for scale-in.
+    Highest,
+    /// The lowest: for scale-out.
+    Lowest,
+}
+
+/// The wishes of a window, oldest first, each more cautious than those after it: a wish that is
+/// older and bolder than another can never decide, so it is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wishes {
+    cautious: Cautious,
+    wishes: VecDeque<Wish>,
+}
+
+/// A count and when it was last wished for; without a time, until the first look after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Wish {
+    count: i32,
+    until: Option<Timestamp>,
+}
+
+impl Wishes {
+    /// No wishes yet.
+    pub const fn new(cautious: Cautious) -> Self {
+        Self {
+            cautious,
+            wishes: VecDeque::new(),
+        }
+    }
+
+    /// Adds the wish of this moment and returns the most cautious one of the window: those made
+    /// less than `window` seconds ago, and this one. Before the first wish the present count was
+    /// wished for, as the `HorizontalPodAutoscaler` has it.
+    pub fn settle(&mut self, at: Timestamp, present: i32, wish: i32, window: f64) -> i32 {
+        if self.wishes.is_empty() {
+            self.push(whole_second(at), present);
+        }
+        for wish in &mut self.wishes {
+            wish.until.get_or_insert(whole_second(at));
+        }
+        while self.wishes.front().is_some_and(|wish| {
+            wish.until
+                .is_some_and(|until| seconds_between(until, at) >= window)
+        }) {
+            self.wishes.pop_front();
+        }
+        self.push(whole_second(at), wish);
+        self.wishes.front().map_or(wish, |wish| wish.count)
+    }
+
+    fn push(&mut self, until: Timestamp, count: i32) {
+        while self
+            .wishes
+            .back()
+            .is_some_and(|last| self.covers(count, last.count))
+        {
+            self.wishes.pop_back();
+        }
+        if self.wishes.len() == WISHES {
+            // The oldest takes the place of the next: more cautious for longer.
+            let next = self.wishes.remove(1);
+            if let (Some(oldest), Some(next)) = (self.wishes.front_mut(), next) {
+                oldest.until = next.until;
+            }
+        }
+        self.wishes.push_back(Wish {
+            count,
+            until: Some(until),
+        });
+    }
+
+    /// Whether a later wish for `count` makes an earlier one for `other` meaningless.
+    const fn covers(&self, count: i32, other: i32) -> bool {
+        match self.cautious {
+            Cautious::Highest => count >= other,
+            Cautious::Lowest => count <= other,
+        }
+    }
+
+    /// Without the time of the newest, which would change with every look.
+    fn to_status(&self) -> Vec<ScalingWish> {
+        let newest = self.wishes.len().saturating_sub(1);
+        let until = |i, wish: &Wish| wish.until.filter(|_| i < newest).map(Time);
+        self.wishes
+            .iter()
+            .enumerate()
+            .map(|(i, wish)| ScalingWish {
+                count: wish.count,
+                until: until(i, wish),
+            })
+            .collect()
+    }
+
+    fn from_status(cautious: Cautious, wishes: &[ScalingWish]) -> Self {
+        Self {
+            cautious,
+            wishes: wishes
+                .iter()
+                .take(WISHES)
+                .map(|wish| Wish {
+                    count: wish.count,
+                    until: wish.until.as_ref().map(|time| time.0),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What must survive a restart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// The last scale-out.
+    pub last_scale_out: Option<Change>,
+    /// The last scale-in.
+    pub last_scale_in: Option<Change>,
+    /// The wishes of the scale-in window.
+    pub highest: Wishes,
+    /// The wishes of the scale-out window.
+    pub lowest: Wishes,
+    /// What one pod can process.
+    pub capacity: Option<Capacity>,
+    /// The rebalance gate.
+    pub gate: Gate,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            last_scale_out: None,
+            last_scale_in: None,
+            highest: Wishes::new(Cautious::Highest),
+            lowest: Wishes::new(Cautious::Lowest),
+            capacity: None,
+            gate: Gate::default(),
+        }
+    }
+}
+
+impl Memory {
+    /// Takes note of a decision that changes the count.
+    pub fn note(&mut self, at: Timestamp, from: i32, to: i32) {
+        let change = Some(Change {
+            at: whole_second(at),
+            from,
+            to,
+        });
+        match to.cmp(&from) {
+            std::cmp::Ordering::Greater => self.last_scale_out = change,
+            std::cmp::Ordering::Less => self.last_scale_in = change,
+            std::cmp::Ordering::Equal => {}
+        }
+    }
+
+    /// What belongs into status.
+    pub fn to_status(&self) -> ScalingMemory {
+        ScalingMemory {
+            last_scale_out: self.last_scale_out.map(change_to_status),
+            last_scale_in: self.last_scale_in.map(change_to_status),
+            highest_wishes: self.highest.to_status(),
+            lowest_wishes: self.lowest.to_status(),
+            capacity: self.capacity.as_ref().map(|capacity| LearntCapacity {
+                per_replica: capacity.per_replica,
+                samples: capacity.samples,
+                too_much: capacity.too_much,
+                revision: capacity.revision.clone(),
+            }),
+            #[expect(clippy::cast_possible_truncation, reason = "0 to 180 whole seconds")]
+            rebalance_seconds: self.gate.rebalance_seconds.map(|s| s as i32),
+        }
+    }
+
+    /// From status. A capacity that no pod can have is forgotten, not believed.
+    pub fn from_status(status: &ScalingMemory) -> Self {
+        let capacity = status.capacity.as_ref().map(|learnt| Capacity {
+            per_replica: three_digits(learnt.per_replica),
+            samples: learnt.samples,
+            too_much: learnt.too_much.map(three_digits),
+            revision: learnt.revision.clone(),
+        });
+        Self {
+            last_scale_out: status.last_scale_out.as_ref().map(change_from_status),
+            last_scale_in: status.last_scale_in.as_ref().map(change_from_status),
+            highest: Wishes::from_status(Cautious::Highest, &status.highest_wishes),
+            lowest: Wishes::from_status(Cautious::Lowest, &status.lowest_wishes),
+            capacity: capacity.filter(|c| c.per_replica > 0.0),
+            gate: Gate::remembering(status.rebalance_seconds.map(f64::from)),
+        }
+    }
+}
+
+const fn change_to_status(change: Change) -> ScalingChange {
+    ScalingChange {
+        at: Time(change.at),
+        from: change.from,
+        to: change.to,
+    }
+}
+
+const fn change_from_status(change: &ScalingChange) -> Change {
+    Change {
+        at: change.at.0,
+        from: change.from,
+        to: change.to,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + seconds.seconds()
+    }
+
+    /// The `HorizontalPodAutoscaler`'s window: cases H9a and H9b of the conformance vectors.
+    #[test]
+    fn the_most_cautious_wish_of_the_window_counts() {
+        let run = |cautious, present, wishes: &[(i64, i32, i32)]| {
+            let mut window = Wishes::new(cautious);
+            for &(seconds, wish, expected) in wishes {
+                let settled = window.settle(at(seconds), present, wish, 300.0);
+                assert_eq!(settled, expected, "{wish} at {seconds} s");
+            }
+        };
+        let falling = [
+            (0, 10, 10),
+            (60, 8, 10),
+            (120, 9, 10),
+            (180, 5, 10),
+            (330, 5, 9),
+        ];
+        run(Cautious::Highest, 10, &falling);
+        let rising = [(0, 4, 4), (60, 6, 4), (120, 8, 4), (330, 8, 6)];
+        run(Cautious::Lowest, 4, &rising);
+    }
+
+    #[test]
+    fn without_a_window_only_the_present_wish_counts() {
+        let mut window = Wishes::new(Cautious::Highest);
+        assert_eq!(window.settle(at(0), 10, 3, 0.0), 3);
+    }
+
+    #[test]
+    fn an_hour_of_wishes_stays_small_and_is_forgotten_late_rather_than_early() {
+        let mut memory = Memory::default();
+        for seconds in 0..3600 {
+            let wish = 1000 - i32::try_from(seconds / 4).unwrap();
+            memory.highest.settle(at(seconds), 1000, wish, 3600.0);
+            memory.lowest.settle(at(seconds), 1, 1000 - wish, 3600.0);
+        }
+        assert_eq!(memory.highest.settle(at(3600), 1000, 1, 3600.0), 1000);
+        memory.note(at(0), 1000, 1);
+        memory.note(at(0), 1, 1000);
+        let text = serde_json::to_string(&memory.to_status()).unwrap();
+        assert!(text.len() < 8 * 1024, "{} bytes", text.len());
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let mut memory = Memory {
+            capacity: Some(Capacity {
+                per_replica: 412.0,
+                samples: 7,
+                too_much: Some(500.0),
+                revision: Some("abc".into()),
+            }),
+            ..Memory::default()
+        };
+        memory.gate.rebalance_seconds = Some(12.0);
+        memory.note(at(10), 1, 6);
+        memory.note(at(90), 6, 3);
+        for (seconds, wish) in [(0, 6), (20, 4), (30, 2)] {
+            memory.highest.settle(at(seconds), 6, wish, 300.0);
+        }
+        let status = memory.to_status();
+        let text = serde_json::to_string(&status).unwrap();
+        let mut back = Memory::from_status(&serde_json::from_str(&text).unwrap());
+        assert_eq!(back.to_status(), status);
+        // The newest wish counts as made until the restart: waiting longer does no harm.
+        assert_eq!(back.highest.settle(at(319), 6, 2, 300.0), 4);
+        assert_eq!(back.highest.settle(at(320), 6, 2, 300.0), 2);
+    }
+
+    #[test]
+    fn a_constant_wish_writes_nothing_new() {
+        let mut memory = Memory::default();
+        memory.highest.settle(at(0), 3, 3, 300.0);
+        let before = memory.to_status();
+        memory.highest.settle(at(5), 3, 3, 300.0);
+        assert_eq!(memory.to_status(), before);
+    }
+}

@@ -1,0 +1,514 @@
+//! Settling: from the last status, the plan and what failed in carrying it out, to the new status
+//! and to the events worth telling. A part that was not looked at keeps its last status. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{
+    Failure, Finding, Look, PipelinePlan, ScalingPlan, Severity, Subject,
+    conditions::{self, Verdict, cut},
+};
+use crate::{
+    api::{
+        IngestionPipelineStatus,
+        common::{ConditionType, Reason},
+        connectors::{ConnectorPhase, ConnectorStatus},
+        pipeline::Summary,
+        topics::{TopicPhase, TopicStatus},
+    },
+    class::Class,
+};
+
+/// Longest message of a topic or connector, in bytes.
+const MAX_MESSAGE: usize = 1024;
+
+/// The new status.
+#[must_use]
+pub fn status(
+    last: &IngestionPipelineStatus,
+    plan: &PipelinePlan,
+    failures: &[Failure],
+    generation: i64,
+    now: Timestamp,
+) -> IngestionPipelineStatus {
+    let mut next = last.clone();
+    if plan.cluster_id.is_some() {
+        next.cluster_id.clone_from(&plan.cluster_id);
+    }
+    if let Some(look) = &plan.look {
+        next.observed_generation = generation;
+        next.topics = topics(look, failures);
+        next.connectors = connectors(look, &last.connectors, failures);
+    }
+    for (name, scaling) in &plan.scaling {
+        if let Some(connector) = next.connectors.iter_mut().find(|c| c.name == *name) {
+            measured(connector, scaling);
+        }
+    }
+    next.summary = Some(summary(&next));
+    next.conditions = verdicts(&last.conditions, plan, failures, generation, now);
+    next
+}
+
+fn topics(look: &Look, failures: &[Failure]) -> Vec<TopicStatus> {
+    let settled = |plan: &super::topics::TopicPlan| {
+        let mut status = plan.status.clone();
+        if let Some(failure) = failed(failures, &Subject::Topic(status.name.clone())) {
+            status.phase = TopicPhase::Waiting;
+            status.reason = Some(failure.reason.as_str().to_owned());
+            status.message = cut(&failure.message, MAX_MESSAGE);
+        }
+        status
+    };
+    look.topics.iter().map(settled).collect()
+}
+
+fn connectors(look: &Look, last: &[ConnectorStatus], failures: &[Failure]) -> Vec<ConnectorStatus> {
+    let settled = |part: &super::connectors::part::ConnectorPart| {
+        let mut status = part.status.clone();
+        if let Some(before) = last.iter().find(|c| c.name == status.name) {
+            carry_measured(before, &mut status);
+        }
+        if let Some(failure) = failed(failures, &Subject::Connector(status.name.clone())) {
+            status.phase = ConnectorPhase::Waiting;
+            status.reason = Some(failure.reason.as_str().to_owned());
+            status.message = cut(&failure.message, MAX_MESSAGE);
+        }
+        status
+    };
+    look.connectors.iter().map(settled).collect()
+}
+
+fn failed<'a>(failures: &'a [Failure], subject: &Subject) -> Option<&'a Failure> {
+    failures.iter().find(|failure| failure.subject == *subject)
+}
+
+/// What only a sample can say stays until the next sample says otherwise.
+fn carry_measured(before: &ConnectorStatus, status: &mut ConnectorStatus) {
+    status.lag = before.lag;
+    status.time_lag_seconds = before.time_lag_seconds;
+    status.arrival_rate = before.arrival_rate;
+    status.consume_rate = before.consume_rate;
+    status.scaling_reason.clone_from(&before.scaling_reason);
+    status.decisions.clone_from(&before.decisions);
+    status.memory.clone_from(&before.memory);
+}
+
+/// Puts one sample's numbers and decision into a connector's status.
+fn measured(connector: &mut ConnectorStatus, scaling: &ScalingPlan) {
+    let series = &scaling.series;
+    connector.lag = series.lag;
+    connector.time_lag_seconds = series.time_lag_seconds;
+    connector.arrival_rate = series.arrival_rate;
+    connector.consume_rate = series.consume_rate;
+    connector.replicas = scaling.replicas.or(connector.replicas);
+    connector.ready_replicas = scaling.ready.or(connector.ready_replicas);
+    if let Some(decided) = &scaling.decided {
+        // A count that is held is not what is wanted: while suspended the one before is remembered.
+        if decided.acts {
+            connector.desired_replicas = Some(decided.to);
+        }
+        connector.scaling_reason = Some(decided.reason.as_str().to_owned());
+        connector.decisions.clone_from(&decided.decisions);
+        connector.memory = Some(decided.memory.clone());
+    }
+}
+
+fn summary(status: &IngestionPipelineStatus) -> Summary {
+    let declared = || {
+        status
+            .topics
+            .iter()
+            .filter(|t| t.phase != TopicPhase::Releasing)
+    };
+    let ready = declared().filter(|t| t.phase == TopicPhase::Ready).count();
+    let replicas: Vec<i32> = status
+        .connectors
+        .iter()
+        .filter_map(|c| c.replicas)
+        .collect();
+    let lags: Vec<i64> = status.connectors.iter().filter_map(|c| c.lag).collect();
+    Summary {
+        topics: format!("{ready}/{}", declared().count()),
+        replicas: (!replicas.is_empty()).then(|| replicas.iter().sum()),
+        lag: (!lags.is_empty()).then(|| lags.iter().sum()),
+        time_lag_seconds: status
+            .connectors
+            .iter()
+            .filter_map(|c| c.time_lag_seconds)
+            .max(),
+    }
+}
+
+fn verdicts(
+    last: &[Condition],
+    plan: &PipelinePlan,
+    failures: &[Failure],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let Some(look) = &plan.look else {
+        return rescaled(last, plan, generation, now);
+    };
+    let failed: Vec<(Subject, Finding)> = failures
+        .iter()
+        .map(|f| (f.subject.clone(), Finding::from(f)))
+        .collect();
+    let about = |wanted: fn(&Subject) -> bool| {
+        failed
+            .iter()
+            .filter(move |(subject, _)| wanted(subject))
+            .map(|(_, finding)| finding)
+    };
+    let topic_findings = || {
+        let found = look.topics.iter().flat_map(|t| &t.findings);
+        found
+            .chain(&look.findings)
+            .chain(about(|s| matches!(s, Subject::Topic(_))))
+    };
+    let connector_findings = || {
+        let found = look.connectors.iter().flat_map(|c| &c.findings);
+        found.chain(about(|s| {
+            matches!(s, Subject::Connector(_) | Subject::Workers)
+        }))
+    };
+    let topics = conditions::part(
+        ConditionType::TopicsReady,
+        !look.topics.is_empty(),
+        topic_findings(),
+    );
+    let connectors = conditions::part(
+        ConditionType::ConnectorsReady,
+        !look.connectors.is_empty(),
+        connector_findings(),
+    );
+    let gravest = topic_findings()
+        .chain(connector_findings())
+        .map(|f| f.severity)
+        .max()
+        .unwrap_or(Severity::Note);
+    let mut verdicts = overall(last, plan, &topics, &connectors, gravest);
+    verdicts.extend([topics, connectors, scaling(plan)]);
+    conditions::conditions(last, &verdicts, generation, now)
+}
+
+/// A pass that only sampled: every condition but `ScalingActive` stays.
+fn rescaled(
+    last: &[Condition],
+    plan: &PipelinePlan,
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let name = ConditionType::ScalingActive.as_str();
+    let fresh = conditions::conditions(last, &[scaling(plan)], generation, now);
+    let keep = |c: &Condition| {
+        if c.type_ == name {
+            fresh[0].clone()
+        } else {
+            c.clone()
+        }
+    };
+    last.iter().map(keep).collect()
+}
+
+fn overall(
+    last: &[Condition],
+    plan: &PipelinePlan,
+    topics: &Verdict,
+    connectors: &Verdict,
+    gravest: Severity,
+) -> Vec<Verdict> {
+    let wrong = [topics, connectors].into_iter().find(|part| !part.holds);
+    let working = plan.has_steps();
+    let ready = match wrong {
+        _ if plan.suspended => kept(last),
+        Some(part) => Verdict::new(
+            ConditionType::Ready,
+            false,
+            part.reason,
+            part.message.clone(),
+        ),
+        None if working => Verdict::new(
+            ConditionType::Ready,
+            false,
+            Reason::Progressing,
+            "changes are being made",
+        ),
+        None => Verdict::new(ConditionType::Ready, true, Reason::AsDeclared, ""),
+    };
+    let (reason, message) = (ready.reason, ready.message.clone());
+    let mut verdicts = vec![ready];
+    // kstatus: these two exist only while they hold.
+    if gravest == Severity::Stalled {
+        verdicts.push(Verdict::new(ConditionType::Stalled, true, reason, message));
+    } else if working || gravest == Severity::Waiting {
+        verdicts.push(Verdict::new(
+            ConditionType::Reconciling,
+            true,
+            reason,
+            message,
+        ));
+    }
+    if plan.suspended {
+        let message =
+            "spec.suspend is true: pods are at 0 and connectors stopped; set it to false to resume";
+        verdicts.push(Verdict::new(
+            ConditionType::Suspended,
+            true,
+            Reason::Suspended,
+            message,
+        ));
+    }
+    verdicts
+}
+
+/// A suspended pipeline keeps its last truth.
+fn kept(last: &[Condition]) -> Verdict {
+    let before = last
+        .iter()
+        .find(|c| c.type_ == ConditionType::Ready.as_str());
+    let holds = before.is_some_and(|c| c.status == "True");
+    Verdict::new(
+        ConditionType::Ready,
+        holds,
+        Reason::Suspended,
+        "stopped by spec.suspend",
+    )
+}
+
+/// `ScalingActive` holds when every autoscaled connector is followed.
+fn scaling(plan: &PipelinePlan) -> Verdict {
+    let kind = ConditionType::ScalingActive;
+    if plan.suspended {
+        return Verdict::new(kind, false, Reason::Suspended, "stopped by spec.suspend");
+    }
+    if plan.autoscaled.is_empty() {
+        let message = "no connector has an autoscaling block";
+        return Verdict::new(kind, false, Reason::NotConfigured, message);
+    }
+    let held = plan
+        .autoscaled
+        .iter()
+        .find(|(_, (reason, _))| !follows(*reason));
+    match held {
+        Some((name, (reason, message))) => {
+            Verdict::new(kind, false, *reason, format!("connector {name}: {message}"))
+        }
+        None => Verdict::new(kind, true, Reason::Scaling, "replicas follow the metrics"),
+    }
+}
+
+/// Whether a count that is held for this reason still follows its metrics.
+const fn follows(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Scaling | Reason::PartitionLimited | Reason::AtMaximum | Reason::Progressing
+    )
+}
+
+/// Something worth telling once: it becomes a Kubernetes Event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// Whether something is wrong.
+    pub warning: bool,
+    /// The stable reason.
+    pub reason: Reason,
+    /// What happened.
+    pub message: String,
+}
+
+/// The events of a pass: conditions whose status or reason changed, replica counts that changed,
+/// topics released or made again, and claims of first use.
+#[must_use]
+pub fn tellings(
+    last: &IngestionPipelineStatus,
+    next: &IngestionPipelineStatus,
+    plan: &PipelinePlan,
+    failures: &[Failure],
+) -> Vec<Telling> {
+    let mut told: Vec<Telling> = transitions(&last.conditions, &next.conditions).collect();
+    told.extend(
+        plan.scaling
+            .iter()
+            .filter_map(|(name, scaling)| rescale(name, scaling, failures)),
+    );
+    if let Some(look) = &plan.look {
+        let released = look
+            .topics
+            .iter()
+            .filter(|t| t.status.phase == TopicPhase::Releasing);
+        told.extend(released.filter(|t| !t.steps.is_empty()).map(|t| Telling {
+            warning: false,
+            reason: Reason::TopicReleased,
+            message: format!(
+                "topic {} is no longer declared: it stays in Kafka",
+                t.status.name
+            ),
+        }));
+        told.extend(
+            look.topics
+                .iter()
+                .flat_map(|t| &t.findings)
+                .filter_map(noted),
+        );
+    }
+    told
+}
+
+/// One event for each change of `Ready` and `ScalingActive`: the conditions of the parts say the
+/// same as `Ready`, and steady work is no news.
+fn transitions<'a>(
+    last: &'a [Condition],
+    next: &'a [Condition],
+) -> impl Iterator<Item = Telling> + 'a {
+    const TOLD: [ConditionType; 2] = [ConditionType::Ready, ConditionType::ScalingActive];
+    let changed = move |condition: &&Condition| {
+        let before = last.iter().find(|c| c.type_ == condition.type_);
+        !before.is_some_and(|b| b.status == condition.status && b.reason == condition.reason)
+    };
+    let told = |condition: &&Condition| {
+        TOLD.iter().any(|kind| kind.as_str() == condition.type_) && !is_quiet(condition)
+    };
+    next.iter()
+        .filter(told)
+        .filter(changed)
+        .filter_map(|condition| {
+            let reason = Reason::ALL
+                .iter()
+                .find(|r| r.as_str() == condition.reason)?;
+            let holds = condition.status == "True";
+            let mut message = format!("{} is {}", condition.type_, condition.status);
+            if !condition.message.is_empty() {
+                message = format!("{message}: {}", condition.message);
+            }
+            Some(Telling {
+                warning: !holds,
+                reason: *reason,
+                message,
+            })
+        })
+}
+
+/// Whether a condition only says that work goes on, or that there is none.
+fn is_quiet(condition: &Condition) -> bool {
+    let quiet = [
+        Reason::Progressing,
+        Reason::NotConfigured,
+        Reason::Suspended,
+        Reason::WaitingForTopics,
+        Reason::WorkersNotReady,
+        Reason::PodsNotReady,
+    ];
+    quiet
+        .iter()
+        .any(|reason| reason.as_str() == condition.reason)
+}
+
+fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Telling> {
+    let decided = scaling
+        .decided
+        .as_ref()
+        .filter(|d| d.acts && d.from != d.to)?;
+    if failed(failures, &Subject::Connector(name.to_owned())).is_some() {
+        return None;
+    }
+    let reason = if decided.to > decided.from {
+        Reason::ScaledOut
+    } else {
+        Reason::ScaledIn
+    };
+    let message = format!(
+        "connector {name}: {} -> {} replicas: {}",
+        decided.from, decided.to, decided.why
+    );
+    Some(Telling {
+        warning: false,
+        reason,
+        message,
+    })
+}
+
+fn noted(finding: &Finding) -> Option<Telling> {
+    (finding.severity == Severity::Note).then(|| Telling {
+        warning: true,
+        reason: finding.reason,
+        message: finding.message.clone(),
+    })
+}
+
+impl From<&Failure> for Finding {
+    /// A step that can never succeed as declared needs a person; any other is tried again.
+    fn from(failure: &Failure) -> Self {
+        let severity = match failure.class {
+            Class::Invalid | Class::Denied => Severity::Stalled,
+            _ => Severity::Waiting,
+        };
+        Self {
+            severity,
+            reason: failure.reason,
+            message: failure.message.clone(),
+        }
+    }
+}
+
+/// A status whose measured numbers are rounded to two significant digits: only a difference after
+/// rounding is worth a write.
+#[must_use]
+pub fn rounded(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
+    let mut status = status.clone();
+    for connector in &mut status.connectors {
+        connector.lag = connector.lag.map(two_digits);
+        connector.arrival_rate = connector
+            .arrival_rate
+            .map(|rate| float(two_digits(whole(rate))));
+        connector.consume_rate = connector
+            .consume_rate
+            .map(|rate| float(two_digits(whole(rate))));
+    }
+    status.summary = Some(summary(&status));
+    status
+}
+
+/// A status without what is only measured: a difference here is written at once.
+#[must_use]
+pub fn structure(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
+    let mut status = status.clone();
+    for connector in &mut status.connectors {
+        connector.lag = None;
+        connector.time_lag_seconds = None;
+        connector.arrival_rate = None;
+        connector.consume_rate = None;
+        connector.memory = None;
+    }
+    if let Some(summary) = &mut status.summary {
+        summary.lag = None;
+        summary.time_lag_seconds = None;
+    }
+    status
+}
+
+fn two_digits(value: i64) -> i64 {
+    let mut unit = 1;
+    while value.abs() / unit >= 100 {
+        unit *= 10;
+    }
+    (value + unit / 2) / unit * unit
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rates are far below 2^53")]
+fn whole(rate: f64) -> i64 {
+    rate.round() as i64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "rates are far below 2^53")]
+fn float(rate: i64) -> f64 {
+    rate as f64
+}
+
+/// What every connector's `ScalingActive` says, by connector.
+pub type Autoscaled = BTreeMap<String, (Reason, String)>;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! Wiring: one pass over one pipeline, in one direction: observe, plan, apply, report. What every
+//! pass needs is added here: a deadline, the finalizer, memory between passes, back-off.
+
+pub mod backoff;
+pub mod controller;
+mod deletion;
+mod state;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use kube::{ResourceExt, runtime::controller::Action};
+use tokio::sync::Mutex;
+use tracing::{Instrument, info_span};
+
+use crate::{
+    api::{IngestionPipeline, IngestionPipelineStatus},
+    apply::{self, Sinks, Target},
+    class::Class,
+    k8s,
+    observe::{self, Sources, scaling::Between},
+    plan::{
+        self, Failure, Identity, PipelinePlan, Settings,
+        connectors::{connect::restarts::Restarts, workers},
+        pipeline::Subject,
+        settle,
+    },
+    report::Reporter,
+};
+use state::{Due, Outcome, State};
+
+/// Marks a pipeline that may have something outside the cluster.
+pub const FINALIZER: &str = "sluice.dev/outside";
+/// Longest pass: reads and writes have deadlines of their own, this one is the last resort.
+const PASS_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Why a pass failed: only reporting can.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The cluster refused or failed a write that the pass cannot do without.
+    #[error(transparent)]
+    Kubernetes(#[from] k8s::Error),
+    /// The pass did not end in time.
+    #[error("the pass took longer than {} s", PASS_DEADLINE.as_secs())]
+    TimedOut,
+}
+
+impl Error {
+    fn class(&self) -> Class {
+        match self {
+            Self::Kubernetes(error) => error.class(),
+            Self::TimedOut => Class::Down,
+        }
+    }
+}
+
+/// Everything that passes share.
+pub struct Context {
+    /// Where reads go.
+    pub sources: Sources,
+    /// Where writes go.
+    pub sinks: Sinks,
+    /// Where reports go.
+    pub reporter: Reporter,
+    /// The operator's settings.
+    pub settings: Settings,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// Memory between passes, by UID.
+    states: std::sync::Mutex<HashMap<String, Arc<Mutex<State>>>>,
+}
+
+impl Context {
+    /// A context without memory.
+    #[must_use]
+    pub fn new(
+        sources: Sources,
+        sinks: Sinks,
+        reporter: Reporter,
+        settings: Settings,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        Self {
+            sources,
+            sinks,
+            reporter,
+            settings,
+            now,
+            states: std::sync::Mutex::default(),
+        }
+    }
+
+    fn state(&self, uid: &str) -> Arc<Mutex<State>> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        states.entry(uid.to_owned()).or_default().clone()
+    }
+
+    fn forget(&self, pipeline: &IngestionPipeline) {
+        let uid = pipeline.metadata.uid.as_deref().unwrap_or_default();
+        self.states
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(uid);
+        self.reporter.forget(pipeline);
+    }
+}
+
+/// One pass, measured and bounded in time.
+///
+/// # Errors
+/// When the pass could not report, or did not end in time.
+pub async fn reconcile(pipeline: &IngestionPipeline, context: &Context) -> Result<Action, Error> {
+    let span = info_span!(
+        "pass",
+        namespace = pipeline.namespace().unwrap_or_default(),
+        pipeline = pipeline.name_any()
+    );
+    let began = tokio::time::Instant::now();
+    let pass = tokio::time::timeout(PASS_DEADLINE, pass(pipeline, context)).instrument(span);
+    let result = pass.await.unwrap_or(Err(Error::TimedOut));
+    let label = result
+        .as_ref()
+        .map_or_else(|error| error.class().as_str(), |_| "ok");
+    context.reporter.metrics.pass(label, began.elapsed());
+    result
+}
+
+async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Action, Error> {
+    if pipeline.metadata.deletion_timestamp.is_some() {
+        return deletion::pass(pipeline, context).await;
+    }
+    if !pipeline
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
+    {
+        // The write wakes the pipeline again, with the finalizer: nothing is made before it.
+        k8s::write::add_finalizer(&context.sinks.kube, pipeline, FINALIZER).await?;
+        return Ok(Action::await_change());
+    }
+    let state = context.state(pipeline.metadata.uid.as_deref().unwrap_or_default());
+    let mut state = state.lock().await;
+    let now = (context.now)();
+    let due = state.due(pipeline, now);
+    if due.look || !due.samples.is_empty() {
+        work(pipeline, context, &mut state, &due, now).await?;
+    }
+    Ok(Action::requeue(state.wait(pipeline, (context.now)())))
+}
+
+/// Observe, plan, apply, report.
+async fn work(
+    pipeline: &IngestionPipeline,
+    context: &Context,
+    state: &mut State,
+    due: &Due,
+    now: Timestamp,
+) -> Result<(), Error> {
+    // The cache may predate our own last write: what was written is newer.
+    let last = state.last(pipeline);
+    let annotations = pipeline.metadata.annotations.clone().unwrap_or_default();
+    let restarts = state.restarts.clone();
+    let subject = Subject {
+        pipeline: identity(pipeline),
+        spec: &pipeline.spec,
+        last: &last,
+        annotations: &annotations,
+        settings: &context.settings,
+        restarts: &restarts,
+        now,
+    };
+    let kafka = context.sources.kafka(&pipeline.spec.kafka).await;
+    let mut plan = PipelinePlan {
+        suspended: pipeline.spec.suspend,
+        ..PipelinePlan::default()
+    };
+    plan.cluster_id.clone_from(&last.cluster_id);
+    if due.look {
+        let seen = observe::look::look(&context.sources, subject, &kafka).await;
+        state.remember(&seen);
+        plan = plan::pipeline::look(subject, &seen);
+        state.restarts = restarts_of(&plan);
+    }
+    sample(context, subject, state, due, &kafka, &mut plan, now).await;
+    let workers = workers::rest_address(subject.pipeline);
+    let target = Target {
+        identity: subject.pipeline,
+        cluster_id: plan.cluster_id.as_deref(),
+        workers: &workers,
+    };
+    let failures = apply::pipeline(&context.sinks, target, kafka.value(), &plan).await;
+    let generation = pipeline.metadata.generation.unwrap_or_default();
+    let next = settle::status(&last, &plan, &failures, generation, now);
+    if due.look {
+        state.looked(pipeline, now, outcome(&plan, &next, &failures));
+    }
+    let tellings = settle::tellings(&last, &next, &plan, &failures);
+    let written = state.written.take();
+    state.written = context
+        .reporter
+        .pipeline(pipeline, &next, &tellings, written, now)
+        .await?;
+    state.current = Some(next);
+    Ok(())
+}
+
+/// Samples the connectors that are due, and decides.
+async fn sample(
+    context: &Context,
+    subject: Subject<'_>,
+    state: &mut State,
+    due: &Due,
+    kafka: &plan::Known<crate::kafka::Client>,
+    plan: &mut PipelinePlan,
+    now: Timestamp,
+) {
+    for name in &due.samples {
+        let Some(connector) = subject.spec.connectors.iter().find(|c| c.name == *name) else {
+            continue;
+        };
+        let partitions = state.partitions_of(connector);
+        let conflict = state.conflict(name).map(ToOwned::to_owned);
+        let sampled = state.samples_of(name, subject.last);
+        let between = Between {
+            scaler: &sampled.scaler,
+            sampler: &mut sampled.sampler,
+            partitions,
+        };
+        let seen =
+            observe::scaling::sample(&context.sources, subject, connector, kafka, between, now)
+                .await;
+        let scaling = plan::rescale::rescale(
+            subject,
+            connector,
+            &seen,
+            conflict.as_deref(),
+            &mut sampled.scaler,
+        );
+        plan.scaling.insert(name.clone(), scaling);
+        state.sampled(connector, now);
+    }
+    plan.autoscaled = plan::rescale::autoscaled(subject, &plan.scaling);
+}
+
+fn identity(pipeline: &IngestionPipeline) -> Identity<'_> {
+    Identity {
+        namespace: pipeline.metadata.namespace.as_deref().unwrap_or_default(),
+        name: pipeline.metadata.name.as_deref().unwrap_or_default(),
+        uid: pipeline.metadata.uid.as_deref().unwrap_or_default(),
+    }
+}
+
+fn restarts_of(plan: &PipelinePlan) -> BTreeMap<String, Restarts> {
+    let parts = plan.look.iter().flat_map(|look| &look.connectors);
+    parts
+        .filter_map(|part| Some((part.status.name.clone(), part.restarts?)))
+        .collect()
+}
+
+/// How a look ended, as far as it decides when the next one is due.
+fn outcome(plan: &PipelinePlan, next: &IngestionPipelineStatus, failures: &[Failure]) -> Outcome {
+    let gravest = failures.iter().map(|failure| failure.class).max();
+    let ready = next
+        .conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True");
+    match gravest {
+        Some(class) => Outcome::Failed(class),
+        None if plan.has_steps() => Outcome::Stepped,
+        None if ready || plan.suspended => Outcome::Settled,
+        None => Outcome::Waiting,
+    }
+}

@@ -1,0 +1,273 @@
+//! What the operator remembers of one pipeline between passes, in memory: when what is due, and
+//! what only samples teach. Losing it costs a look and some history, never a cooldown: what must
+//! survive a restart is in status.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::backoff::{Backoff, jittered};
+use crate::{
+    api::{IngestionPipeline, IngestionPipelineStatus, common::Reason, connectors::Connector},
+    class::Class,
+    kafka::read::Partition,
+    observe::lag::Sampler,
+    plan::{
+        Unknown, connectors::connect::restarts::Restarts, pipeline::LookSeen,
+        rescale::SAMPLE_EVERY, scaling::Scaler,
+    },
+    report::Written,
+};
+
+/// How often everything is looked at while nothing happens: Kafka and Connect send no events.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How soon after steps the result is looked at.
+const LOOK_AFTER_STEPS: Duration = Duration::from_secs(1);
+/// A look caused by an event comes at most this often.
+const LOOK_AT_MOST_EVERY: SignedDuration = SignedDuration::from_secs(2);
+
+/// One consuming connector's samples.
+#[derive(Clone, Debug, Default)]
+pub struct Sampled {
+    /// What the autoscaler has seen and learnt.
+    pub scaler: Scaler,
+    /// What the sampler need not read each time.
+    pub sampler: Sampler,
+    due: Option<Timestamp>,
+}
+
+/// What the operator remembers of one pipeline.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The status that was written last, and when.
+    pub written: Written,
+    /// The newest status, written or not.
+    pub current: Option<IngestionPipelineStatus>,
+    /// Restarts of failed tasks so far, by connector.
+    pub restarts: BTreeMap<String, Restarts>,
+    sampled: BTreeMap<String, Sampled>,
+    partitions: BTreeMap<String, i32>,
+    conflicts: BTreeMap<String, String>,
+    backoff: Backoff,
+    looked: Option<Looked>,
+    look_due: Option<Timestamp>,
+}
+
+/// The spec that was looked at last.
+#[derive(Clone, Debug, PartialEq)]
+struct Looked {
+    at: Timestamp,
+    generation: Option<i64>,
+    annotations: BTreeMap<String, String>,
+}
+
+/// What a pass has to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Look at everything.
+    pub look: bool,
+    /// Connectors to sample.
+    pub samples: Vec<String>,
+}
+
+impl State {
+    /// The last status: our own newest, else the stored one.
+    pub fn last(&self, pipeline: &IngestionPipeline) -> IngestionPipelineStatus {
+        self.current
+            .clone()
+            .or_else(|| pipeline.status.clone())
+            .unwrap_or_default()
+    }
+
+    /// Keeps what later samples need from a look.
+    pub fn remember(&mut self, seen: &LookSeen) {
+        let known = seen.topics.iter().filter_map(|(name, view)| {
+            Some((name.clone(), view.topic.value()?.as_ref()?.partitions))
+        });
+        self.partitions.extend(known);
+        self.conflicts = seen
+            .containers
+            .connectors
+            .iter()
+            .filter_map(|(name, seen)| {
+                let scaler = seen.scalers.value()?.first()?;
+                Some((name.clone(), format!("{} {}", scaler.kind, scaler.name)))
+            })
+            .collect();
+    }
+
+    /// Another scaler of the connector's Deployment, as the last look saw it.
+    pub fn conflict(&self, connector: &str) -> Option<&str> {
+        self.conflicts.get(connector).map(String::as_str)
+    }
+
+    /// Every partition of the topics that a connector reads.
+    ///
+    /// # Errors
+    /// Why they are not known: a topic was not seen yet.
+    pub fn partitions_of(&self, connector: &Connector) -> Result<Vec<Partition>, Unknown> {
+        let mut all = Vec::new();
+        for topic in connector
+            .consumes
+            .iter()
+            .flat_map(|consumes| &consumes.topics)
+        {
+            let Some(count) = self.partitions.get(topic) else {
+                return Err(Unknown {
+                    class: Class::Waiting,
+                    reason: Reason::WaitingForTopics,
+                    message: format!("topic {topic} is not there yet"),
+                });
+            };
+            all.extend((0..*count).map(|partition| (topic.clone(), partition)));
+        }
+        Ok(all)
+    }
+
+    /// A connector's samples; those of a first look go on from what status remembers.
+    pub fn samples_of(&mut self, connector: &str, last: &IngestionPipelineStatus) -> &mut Sampled {
+        self.sampled.entry(connector.to_owned()).or_insert_with(|| {
+            let status = last
+                .connectors
+                .iter()
+                .find(|status| status.name == connector);
+            let memory = status.and_then(|status| status.memory.as_ref());
+            Sampled {
+                scaler: Scaler::restore(memory),
+                ..Sampled::default()
+            }
+        })
+    }
+
+    /// What is due now.
+    ///
+    /// A pass that nothing asked for was caused by an event: something of the pipeline changed,
+    /// so everything is looked at, unless that was done a moment ago.
+    pub fn due(&self, pipeline: &IngestionPipeline, now: Timestamp) -> Due {
+        let samples: Vec<String> = consuming(pipeline)
+            .filter(|(name, _)| self.sample_due(name) <= now)
+            .map(|(name, _)| name.to_owned())
+            .collect();
+        let changed = self
+            .looked
+            .as_ref()
+            .is_none_or(|looked| !looked.is_of(pipeline));
+        let timer = self.look_due.is_none_or(|due| due <= now);
+        let event = samples.is_empty() && self.looked_before(now, LOOK_AT_MOST_EVERY);
+        Due {
+            look: changed || timer || event,
+            samples,
+        }
+    }
+
+    fn looked_before(&self, now: Timestamp, span: SignedDuration) -> bool {
+        self.looked
+            .as_ref()
+            .is_none_or(|looked| now.duration_since(looked.at) >= span)
+    }
+
+    fn sample_due(&self, connector: &str) -> Timestamp {
+        self.sampled
+            .get(connector)
+            .and_then(|s| s.due)
+            .unwrap_or(Timestamp::MIN)
+    }
+
+    /// Notes that everything was looked at, and decides when next.
+    pub fn looked(&mut self, pipeline: &IngestionPipeline, now: Timestamp, outcome: Outcome) {
+        self.looked = Some(Looked::of(pipeline, now));
+        let seed = pipeline.metadata.uid.as_deref().unwrap_or_default();
+        let wait = match outcome {
+            Outcome::Failed(class) => self.backoff.failed(class),
+            Outcome::Stepped => LOOK_AFTER_STEPS,
+            Outcome::Waiting => self.backoff.failed(Class::Waiting),
+            Outcome::Settled => {
+                self.backoff.succeeded();
+                jittered(LOOK_EVERY, seed)
+            }
+        };
+        self.look_due = Some(later(now, wait));
+        let live: Vec<&str> = pipeline
+            .spec
+            .connectors
+            .iter()
+            .map(|c| c.name.as_str())
+            .collect();
+        self.sampled.retain(|name, _| live.contains(&name.as_str()));
+    }
+
+    /// Notes that a connector was sampled. The rhythm is kept from due time to due time, so that
+    /// the time a pass takes does not stretch it.
+    pub fn sampled(&mut self, connector: &Connector, now: Timestamp) {
+        let sampled = self.sampled.entry(connector.name.clone()).or_default();
+        let next = later(sampled.due.unwrap_or(now), interval(connector));
+        sampled.due = Some(if next > now {
+            next
+        } else {
+            later(now, interval(connector))
+        });
+    }
+
+    /// How long until something is due.
+    #[must_use]
+    pub fn wait(&self, pipeline: &IngestionPipeline, now: Timestamp) -> Duration {
+        let samples = consuming(pipeline).map(|(name, _)| self.sample_due(name));
+        let next = samples.chain(self.look_due).min().unwrap_or(now);
+        Duration::try_from(next.duration_since(now)).unwrap_or_default()
+    }
+}
+
+/// How a look ended, as far as it decides when the next one is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is as declared.
+    Settled,
+    /// Steps were carried out: look at what became of them.
+    Stepped,
+    /// Nothing to do now, but not as declared yet.
+    Waiting,
+    /// A read or a step failed.
+    Failed(Class),
+}
+
+impl Looked {
+    fn of(pipeline: &IngestionPipeline, at: Timestamp) -> Self {
+        Self {
+            at,
+            generation: pipeline.metadata.generation,
+            annotations: pipeline.metadata.annotations.clone().unwrap_or_default(),
+        }
+    }
+
+    fn is_of(&self, pipeline: &IngestionPipeline) -> bool {
+        self.generation == pipeline.metadata.generation
+            && pipeline
+                .metadata
+                .annotations
+                .as_ref()
+                .map_or(self.annotations.is_empty(), |a| *a == self.annotations)
+    }
+}
+
+/// The connectors with a consumer group, and how often each is sampled.
+fn consuming(pipeline: &IngestionPipeline) -> impl Iterator<Item = (&str, Duration)> {
+    let consuming = pipeline
+        .spec
+        .connectors
+        .iter()
+        .filter(|c| c.consumes.is_some());
+    consuming.map(|connector| (connector.name.as_str(), interval(connector)))
+}
+
+fn interval(connector: &Connector) -> Duration {
+    connector
+        .autoscaling
+        .as_ref()
+        .map_or(SAMPLE_EVERY, |scaling| scaling.interval)
+        .as_std()
+}
+
+fn later(from: Timestamp, wait: Duration) -> Timestamp {
+    from.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX))
+        .unwrap_or(Timestamp::MAX)
+}
