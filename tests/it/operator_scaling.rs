@@ -60,7 +60,10 @@ async fn until_replicas(tenant: &Tenant, wanted: i32) {
     while replicas(tenant).await != Some(wanted) {
         if start.elapsed() > Duration::from_secs(30) {
             let status = serde_json::to_string_pretty(&tenant.status("p").await).unwrap();
-            panic!("{:?} pods and not {wanted}:\n{status}", replicas(tenant).await);
+            panic!(
+                "{:?} pods and not {wanted}:\n{status}",
+                replicas(tenant).await
+            );
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -71,18 +74,30 @@ async fn the_count_follows_the_lag_out_and_in_by_the_scale_subresource() {
     let tenant = Tenant::new().await;
     tenant.apply("p", spec(&tenant, &by_lag(6))).await;
     until_replicas(&tenant, 1).await;
-    let (topic, group) = (format!("{}.in", tenant.namespace), format!("{}.work", tenant.namespace));
-    let empty: Vec<(&str, i32, i64)> = (0..6).map(|partition| (topic.as_str(), partition, 0)).collect();
+    let (topic, group) = (
+        format!("{}.in", tenant.namespace),
+        format!("{}.work", tenant.namespace),
+    );
+    let empty: Vec<(&str, i32, i64)> = (0..6)
+        .map(|partition| (topic.as_str(), partition, 0))
+        .collect();
     kafka::shared().commit(&group, &empty);
     for partition in 0..6 {
         kafka::shared().produce(&topic, partition, 50);
     }
     until_replicas(&tenant, 3).await;
-    let status = tenant.until("p", 10, |s| s.connectors[0].lag == Some(300)).await;
+    let status = tenant
+        .until("p", 10, |s| s.connectors[0].lag == Some(300))
+        .await;
     assert_eq!(status.connectors[0].decisions[0].to, 3);
     assert_eq!(condition(&status, "ScalingActive"), ("True", "Scaling"));
     assert!(!tenant.events("ScaledOut").await.is_empty());
-    let managed = deployment(&tenant).await.unwrap().metadata.managed_fields.unwrap();
+    let managed = deployment(&tenant)
+        .await
+        .unwrap()
+        .metadata
+        .managed_fields
+        .unwrap();
     let owners: Vec<_> = managed
         .iter()
         .filter(|entry| {
@@ -93,7 +108,9 @@ async fn the_count_follows_the_lag_out_and_in_by_the_scale_subresource() {
         .collect();
     assert_eq!(owners, ["sluice-scaler"]);
 
-    let read: Vec<(&str, i32, i64)> = (0..6).map(|partition| (topic.as_str(), partition, 50)).collect();
+    let read: Vec<(&str, i32, i64)> = (0..6)
+        .map(|partition| (topic.as_str(), partition, 50))
+        .collect();
     kafka::shared().commit(&group, &read);
     until_replicas(&tenant, 1).await;
 }
@@ -112,7 +129,11 @@ async fn an_unreadable_group_never_scales_in() {
     }
     until_replicas(&tenant, 6).await;
     broker.kill();
-    tenant.until("p", 30, |s| condition(s, "ScalingActive") == ("False", "LagUnknown")).await;
+    tenant
+        .until("p", 30, |s| {
+            condition(s, "ScalingActive") == ("False", "LagUnknown")
+        })
+        .await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!(replicas(&tenant).await, Some(6));
 }
@@ -131,65 +152,105 @@ async fn another_scaler_of_the_same_deployment_gets_the_count() {
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "p-work"},
         },
     }));
-    hpas.create(&PostParams::default(), &hpa.unwrap()).await.unwrap();
+    hpas.create(&PostParams::default(), &hpa.unwrap())
+        .await
+        .unwrap();
     tenant.annotate("p", "look", "now").await;
     let conflict = ("False", "ConflictingScaler");
-    tenant.until("p", 20, |status| condition(status, "ScalingActive") == conflict).await;
+    tenant
+        .until("p", 20, |status| {
+            condition(status, "ScalingActive") == conflict
+        })
+        .await;
     for partition in 0..6 {
         kafka::shared().produce(&format!("{}.in", tenant.namespace), partition, 100);
     }
-    tenant.until("p", 40, |status| status.connectors[0].lag == Some(600)).await;
+    tenant
+        .until("p", 40, |status| status.connectors[0].lag == Some(600))
+        .await;
     assert_eq!(replicas(&tenant).await, Some(1));
 }
 
 #[tokio::test]
 async fn suspend_and_resume_come_back_to_the_count_before() {
     let tenant = Tenant::new().await;
-    tenant.apply("p", spec(&tenant, &json!({"replicas": 4}))).await;
+    tenant
+        .apply("p", spec(&tenant, &json!({"replicas": 4})))
+        .await;
     until_replicas(&tenant, 4).await;
     let mut suspended = spec(&tenant, &json!({"replicas": 4}));
     suspended["suspend"] = json!(true);
     tenant.apply("p", suspended).await;
     until_replicas(&tenant, 0).await;
-    tenant.until("p", 20, |status| condition(status, "Suspended").0 == "True").await;
-    tenant.apply("p", spec(&tenant, &json!({"replicas": 4}))).await;
+    tenant
+        .until("p", 20, |status| condition(status, "Suspended").0 == "True")
+        .await;
+    tenant
+        .apply("p", spec(&tenant, &json!({"replicas": 4})))
+        .await;
     until_replicas(&tenant, 4).await;
-    tenant.until("p", 20, |status| condition(status, "Suspended").0.is_empty()).await;
+    tenant
+        .until("p", 20, |status| {
+            condition(status, "Suspended").0.is_empty()
+        })
+        .await;
 }
 
 #[tokio::test]
 async fn a_missing_secret_is_named_with_its_field_and_its_arrival_starts_the_pods() {
     let tenant = Tenant::new().await;
-    let env = json!([{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}}}]);
+    let env =
+        json!([{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "one"}}}]);
     let container = json!({"container": {"image": "example/none:1", "env": env}});
     tenant.apply("p", spec(&tenant, &container)).await;
     let message = tenant.refused("p", "ReferenceMissing").await;
-    assert!(message.contains("secretKeyRef") && message.contains("keys"), "{message}");
+    assert!(
+        message.contains("secretKeyRef") && message.contains("keys"),
+        "{message}"
+    );
     assert!(deployment(&tenant).await.is_none());
     let secrets: Api<Secret> = Api::namespaced(tenant.client.clone(), &tenant.namespace);
-    let secret = |value: &str| json!({
-        "apiVersion": "v1", "kind": "Secret",
-        "metadata": {"name": "keys"}, "stringData": {"one": value},
-    });
+    let secret = |value: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "keys"}, "stringData": {"one": value},
+        })
+    };
     let params = PatchParams::apply("person").force();
-    secrets.patch("keys", &params, &Patch::Apply(&secret("a"))).await.unwrap();
+    secrets
+        .patch("keys", &params, &Patch::Apply(&secret("a")))
+        .await
+        .unwrap();
     until_replicas(&tenant, 1).await;
     let digest = || async {
         let template = deployment(&tenant).await?.spec?.template.metadata?;
-        template.annotations?.get("sluice.dev/config-digest").cloned()
+        template
+            .annotations?
+            .get("sluice.dev/config-digest")
+            .cloned()
     };
     let before = digest().await.unwrap();
-    secrets.patch("keys", &params, &Patch::Apply(&secret("b"))).await.unwrap();
+    secrets
+        .patch("keys", &params, &Patch::Apply(&secret("b")))
+        .await
+        .unwrap();
     tenant.annotate("p", "look", "now").await;
     let start = Instant::now();
     while digest().await.as_ref() == Some(&before) {
-        assert!(start.elapsed() < Duration::from_secs(40), "a changed secret rolls the pods");
+        assert!(
+            start.elapsed() < Duration::from_secs(40),
+            "a changed secret rolls the pods"
+        );
         sleep(Duration::from_millis(200)).await;
     }
     let generation = deployment(&tenant).await.unwrap().metadata.generation;
     tenant.annotate("p", "look", "again").await;
     sleep(Duration::from_secs(3)).await;
-    assert_eq!(deployment(&tenant).await.unwrap().metadata.generation, generation, "exactly once");
+    assert_eq!(
+        deployment(&tenant).await.unwrap().metadata.generation,
+        generation,
+        "exactly once"
+    );
 }
 
 #[tokio::test]
@@ -213,7 +274,9 @@ async fn ten_settled_pipelines_write_nothing_for_a_minute() {
     for number in 0..10 {
         let started = |s: &sluice::api::IngestionPipelineStatus| {
             condition(s, "ScalingActive").0 == "True"
-                && s.connectors.iter().all(|c| c.replicas == Some(1) && c.lag == Some(0))
+                && s.connectors
+                    .iter()
+                    .all(|c| c.replicas == Some(1) && c.lag == Some(0))
         };
         tenant.until(&format!("p{number}"), 60, started).await;
     }
@@ -221,5 +284,9 @@ async fn ten_settled_pipelines_write_nothing_for_a_minute() {
     sleep(Duration::from_secs(35)).await;
     let before = tenant.versions().await;
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(tenant.versions().await, before, "a write changes a resource version");
+    assert_eq!(
+        tenant.versions().await,
+        before,
+        "a write changes a resource version"
+    );
 }

@@ -34,13 +34,22 @@ async fn topic(client: &Client, name: &str) -> Option<Topic> {
 }
 
 async fn config(client: &Client, name: &str, key: &str) -> Option<String> {
-    let mut found = read::topic_configs(client, &[name.to_owned()]).await.unwrap();
-    found.remove(name).unwrap().unwrap().remove(key).and_then(|entry| entry.value)
+    let mut found = read::topic_configs(client, &[name.to_owned()])
+        .await
+        .unwrap();
+    found
+        .remove(name)
+        .unwrap()
+        .unwrap()
+        .remove(key)
+        .and_then(|entry| entry.value)
 }
 
 async fn set(client: &Client, name: &str, key: &str, value: &str) {
     let change = BTreeMap::from([(key.to_owned(), Some(value.to_owned()))]);
-    let done = write::set_configs(client, &[(name.to_owned(), change)]).await.unwrap();
+    let done = write::set_configs(client, &[(name.to_owned(), change)])
+        .await
+        .unwrap();
     done[name].clone().unwrap();
 }
 
@@ -90,16 +99,25 @@ async fn partitions_grow_and_what_cannot_be_done_is_refused_as_a_whole() {
 
     tenant.apply("p", sized(4, 3, "2000000")).await;
     let message = tenant.refused("p", "ReplicationFactorDiffers").await;
-    assert!(message.contains("replicationFactor is 3 and Kafka has 1"), "{message}");
+    assert!(
+        message.contains("replicationFactor is 3 and Kafka has 1"),
+        "{message}"
+    );
     let retention = config(&client, &name, "retention.ms").await;
-    assert_eq!(retention.as_deref(), Some("1000000"), "nothing is half-done");
+    assert_eq!(
+        retention.as_deref(),
+        Some("1000000"),
+        "nothing is half-done"
+    );
 }
 
 #[tokio::test]
 async fn more_replicas_than_brokers_is_told_in_the_brokers_words_without_a_tight_loop() {
     let tenant = Tenant::new().await;
     let name = format!("{}.wide", tenant.namespace);
-    tenant.apply("p", spec(json!([{"name": name, "replicationFactor": 3}]))).await;
+    tenant
+        .apply("p", spec(json!([{"name": name, "replicationFactor": 3}])))
+        .await;
     let message = tenant.refused("p", "TopicRefused").await;
     assert!(message.contains("INVALID_REPLICATION_FACTOR"), "{message}");
     assert!(message.contains("broker"), "{message}");
@@ -107,7 +125,11 @@ async fn more_replicas_than_brokers_is_told_in_the_brokers_words_without_a_tight
     assert_eq!(condition(&status, "Stalled").0, "True");
     let version = tenant.versions().await;
     sleep(Duration::from_secs(6)).await;
-    assert_eq!(tenant.versions().await, version, "the same refusal is written once");
+    assert_eq!(
+        tenant.versions().await,
+        version,
+        "the same refusal is written once"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +141,10 @@ async fn the_first_pipeline_holds_a_topic_and_the_other_says_which() {
     first.ready("p").await;
     second.apply("q", spec(topics)).await;
     let message = second.refused("q", "Claimed").await;
-    assert!(message.contains(&format!("{}/p", first.namespace)), "{message}");
+    assert!(
+        message.contains(&format!("{}/p", first.namespace)),
+        "{message}"
+    );
     first.delete("p", 20).await;
     assert_eq!(first.claims("p").await, 0);
     second.annotate("q", "look", "now").await;
@@ -130,7 +155,10 @@ async fn the_first_pipeline_holds_a_topic_and_the_other_says_which() {
 #[tokio::test]
 async fn deletion_keeps_topics_unless_told_otherwise() {
     let (tenant, client) = (Tenant::new().await, kafka::shared().client().await);
-    let (kept, gone) = (format!("{}.kept", tenant.namespace), format!("{}.gone", tenant.namespace));
+    let (kept, gone) = (
+        format!("{}.kept", tenant.namespace),
+        format!("{}.gone", tenant.namespace),
+    );
     let topics = json!([{"name": kept}, {"name": gone, "deletionPolicy": "Delete"}]);
     tenant.apply("p", spec(topics)).await;
     tenant.ready("p").await;
@@ -142,11 +170,21 @@ async fn deletion_keeps_topics_unless_told_otherwise() {
 #[tokio::test]
 async fn a_topic_taken_out_of_the_list_is_released_and_stays() {
     let (tenant, client) = (Tenant::new().await, kafka::shared().client().await);
-    let (one, two) = (format!("{}.one", tenant.namespace), format!("{}.two", tenant.namespace));
-    tenant.apply("p", spec(json!([{"name": one}, {"name": two, "deletionPolicy": "Delete"}]))).await;
+    let (one, two) = (
+        format!("{}.one", tenant.namespace),
+        format!("{}.two", tenant.namespace),
+    );
+    tenant
+        .apply(
+            "p",
+            spec(json!([{"name": one}, {"name": two, "deletionPolicy": "Delete"}])),
+        )
+        .await;
     tenant.ready("p").await;
     tenant.apply("p", spec(json!([{"name": one}]))).await;
-    tenant.until("p", 20, |status| status.topics.len() == 1).await;
+    tenant
+        .until("p", 20, |status| status.topics.len() == 1)
+        .await;
     assert!(topic(&client, &two).await.is_some());
     assert_eq!(tenant.claims("p").await, 1);
     assert_eq!(tenant.events("TopicReleased").await.len(), 1);
@@ -155,17 +193,26 @@ async fn a_topic_taken_out_of_the_list_is_released_and_stays() {
 #[tokio::test]
 async fn a_topic_is_deleted_by_request_only_with_its_very_id() {
     let (tenant, client) = (Tenant::new().await, kafka::shared().client().await);
-    let (one, two) = (format!("{}.one", tenant.namespace), format!("{}.two", tenant.namespace));
+    let (one, two) = (
+        format!("{}.one", tenant.namespace),
+        format!("{}.two", tenant.namespace),
+    );
     kafka::shared().create_topic(&two, 1).await;
     let id = topic(&client, &two).await.unwrap().id;
     tenant.apply("p", spec(json!([{"name": one}]))).await;
     tenant.ready("p").await;
-    tenant.annotate("p", "sluice.dev/delete-topic", &format!("{two}@other")).await;
+    tenant
+        .annotate("p", "sluice.dev/delete-topic", &format!("{two}@other"))
+        .await;
     sleep(Duration::from_secs(2)).await;
     assert!(topic(&client, &two).await.is_some());
-    tenant.annotate("p", "sluice.dev/delete-topic", &format!("{two}@{id}")).await;
-    eventually("the topic is gone", async || topic(&client, &two).await.is_none().then_some(()))
+    tenant
+        .annotate("p", "sluice.dev/delete-topic", &format!("{two}@{id}"))
         .await;
+    eventually("the topic is gone", async || {
+        topic(&client, &two).await.is_none().then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -180,8 +227,15 @@ async fn a_topic_that_is_already_there_is_taken_over_by_its_rule() {
     tenant.refused("p", "TopicExists").await;
     tenant.apply("p", adopting("IfEqual", 3)).await;
     let message = tenant.refused("p", "TopicExists").await;
-    assert!(message.contains("partitions (2 in Kafka, 3 in the spec)"), "{message}");
-    assert_eq!(tenant.claims("p").await, 0, "nothing is claimed before it can be taken over");
+    assert!(
+        message.contains("partitions (2 in Kafka, 3 in the spec)"),
+        "{message}"
+    );
+    assert_eq!(
+        tenant.claims("p").await,
+        0,
+        "nothing is claimed before it can be taken over"
+    );
     tenant.apply("p", adopting("Always", 3)).await;
     tenant.ready("p").await;
 }
@@ -195,7 +249,9 @@ async fn an_observed_topic_is_only_read() {
     tenant.refused("p", "TopicMissing").await;
     assert!(topic(&client, &name).await.is_none());
     kafka::shared().create_topic(&name, 5).await;
-    let status = tenant.until("p", 40, |s| condition(s, "Ready").0 == "True").await;
+    let status = tenant
+        .until("p", 40, |s| condition(s, "Ready").0 == "True")
+        .await;
     assert_eq!(status.topics[0].partitions, Some(5));
     assert_eq!(tenant.claims("p").await, 0);
 }
@@ -204,20 +260,31 @@ async fn an_observed_topic_is_only_read() {
 async fn a_kafka_that_is_away_is_told_once_and_recovered_from() {
     let mut broker = Broker::start(&[]);
     let tenant = Tenant::new().await;
-    tenant.apply("p", spec_at(&broker, json!([{"name": "t"}]))).await;
+    tenant
+        .apply("p", spec_at(&broker, json!([{"name": "t"}])))
+        .await;
     let before = tenant.ready("p").await;
     broker.kill();
     tenant.annotate("p", "look", "now").await;
     let message = tenant.refused("p", "KafkaUnreachable").await;
     assert!(message.contains(&broker.bootstrap()), "{message}");
     let away = tenant.status("p").await;
-    assert_eq!(away.topics[0].id, before.topics[0].id, "the last observation stays");
+    assert_eq!(
+        away.topics[0].id, before.topics[0].id,
+        "the last observation stays"
+    );
     let version = tenant.versions().await;
     sleep(Duration::from_secs(8)).await;
-    assert_eq!(tenant.versions().await, version, "nothing new is written while nothing changes");
+    assert_eq!(
+        tenant.versions().await,
+        version,
+        "nothing new is written while nothing changes"
+    );
     assert_eq!(tenant.events("KafkaUnreachable").await.len(), 1);
     broker.restart();
-    tenant.until("p", 60, |status| condition(status, "Ready").0 == "True").await;
+    tenant
+        .until("p", 60, |status| condition(status, "Ready").0 == "True")
+        .await;
 }
 
 #[tokio::test]
@@ -228,7 +295,9 @@ async fn a_pipeline_whose_kafka_is_gone_can_be_deleted_and_says_what_is_left() {
     tenant.apply("p", spec_at(&broker, topics)).await;
     tenant.ready("p").await;
     broker.kill();
-    tenant.delete("p", operator::DELETION_DEADLINE.as_secs() + 30).await;
+    tenant
+        .delete("p", operator::DELETION_DEADLINE.as_secs() + 30)
+        .await;
     let told = tenant.events("LeftBehind").await;
     assert!(told.len() == 1 && told[0].contains("left"), "{told:?}");
     assert_eq!(tenant.claims("p").await, 0);
@@ -238,10 +307,15 @@ async fn a_pipeline_whose_kafka_is_gone_can_be_deleted_and_says_what_is_left() {
 async fn brokers_that_create_topics_by_themselves_are_warned_of() {
     let broker = Broker::start(&[("auto.create.topics.enable", "true")]);
     let tenant = Tenant::new().await;
-    tenant.apply("p", spec_at(&broker, json!([{"name": "t"}]))).await;
+    tenant
+        .apply("p", spec_at(&broker, json!([{"name": "t"}])))
+        .await;
     tenant.ready("p").await;
     let told = tenant.events("AutoCreateEnabled").await;
-    assert!(told.len() == 1 && told[0].contains("auto.create.topics.enable"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].contains("auto.create.topics.enable"),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -251,14 +325,21 @@ async fn another_cluster_behind_the_same_address_is_refused_until_accepted() {
     tenant.apply("p", spec(json!([{"name": name}]))).await;
     let first = tenant.ready("p").await;
     let other = Broker::start(&[]);
-    tenant.apply("p", spec_at(&other, json!([{"name": name}]))).await;
+    tenant
+        .apply("p", spec_at(&other, json!([{"name": name}])))
+        .await;
     tenant.refused("p", "ClusterChanged").await;
     let other_client = other.client().await;
-    assert!(topic(&other_client, &name).await.is_none(), "nothing is made there");
+    assert!(
+        topic(&other_client, &name).await.is_none(),
+        "nothing is made there"
+    );
     let id = read::cluster(&other_client).await.unwrap().id;
     assert_ne!(first.cluster_id.as_deref(), Some(id.as_str()));
     tenant.annotate("p", "sluice.dev/accept-cluster", &id).await;
-    let status = tenant.until("p", 30, |s| condition(s, "Ready").0 == "True").await;
+    let status = tenant
+        .until("p", 30, |s| condition(s, "Ready").0 == "True")
+        .await;
     assert_eq!(status.cluster_id, Some(id));
     assert_eq!(status.topics[0].phase, TopicPhase::Ready);
 }
@@ -266,11 +347,16 @@ async fn another_cluster_behind_the_same_address_is_refused_until_accepted() {
 #[tokio::test]
 async fn a_paused_pipeline_is_not_touched_and_can_be_deleted() {
     let (tenant, client) = (Tenant::new().await, kafka::shared().client().await);
-    let (one, two) = (format!("{}.one", tenant.namespace), format!("{}.two", tenant.namespace));
+    let (one, two) = (
+        format!("{}.one", tenant.namespace),
+        format!("{}.two", tenant.namespace),
+    );
     tenant.apply("p", spec(json!([{"name": one}]))).await;
     tenant.ready("p").await;
     tenant.annotate("p", "sluice.dev/paused", "true").await;
-    tenant.apply("p", spec(json!([{"name": one}, {"name": two}]))).await;
+    tenant
+        .apply("p", spec(json!([{"name": one}, {"name": two}])))
+        .await;
     tenant.refused("p", "Paused").await;
     assert!(topic(&client, &two).await.is_none());
     tenant.delete("p", 20).await;
