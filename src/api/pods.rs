@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("!has(self.requests) || self.requests.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || k.contains('/'))")
         .message("requests: a name is none of cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource such as example.org/device: correct it"),
     validation = Rule::new("!has(self.limits) || self.limits.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || k.contains('/'))")
-        .message("limits: a name is none of cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource such as example.org/device: correct it"),
-    validation = Rule::new("!has(self.requests) || !has(self.limits) || self.requests.all(k, !(k in self.limits) || quantity(self.requests[k]).compareTo(quantity(self.limits[k])) <= 0)")
-        .message("requests must not exceed limits: lower the request or raise the limit")
+        .message("limits: a name is none of cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource such as example.org/device: correct it")
 )]
 pub struct Resources {
     /// What the scheduler reserves, by resource name.
@@ -115,7 +113,7 @@ pub struct LocalRef {
 #[x_kube(
     validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.persistentVolumeClaim), has(self.projected)].filter(x, x).size() == 1")
         .message("set exactly one of configMap, secret, emptyDir, persistentVolumeClaim and projected"),
-    validation = Rule::new("!has(self.subPath) || !(self.subPath.startsWith('/') || self.subPath.split('/').exists(part, part == '..'))")
+    validation = Rule::new("!has(self.subPath) || !self.subPath.matches('^/|(^|/)[.][.](/|$)')")
         .message("subPath must be relative and must not contain '..': name a path inside the volume")
 )]
 pub struct Volume {

@@ -54,9 +54,14 @@ pub struct Apiserver {
 
 /// The control plane that all tests share, started by the first that asks.
 pub fn shared() -> &'static Apiserver {
-    static SHARED: OnceLock<Apiserver> = OnceLock::new();
+    // One try for all tests: where it fails, each of them says so.
+    static SHARED: OnceLock<Option<Apiserver>> = OnceLock::new();
     // On a thread of its own: a test's runtime does not let another one block inside it.
-    SHARED.get_or_init(|| thread::spawn(Apiserver::start).join().unwrap())
+    let started = SHARED.get_or_init(|| thread::spawn(Apiserver::start).join().ok());
+    let Some(apiserver) = started else {
+        panic!("the control plane did not start: the first test that asked for it says why");
+    };
+    apiserver
 }
 
 impl Apiserver {

@@ -51,6 +51,9 @@ broker=$!
 wait $broker
 "#;
 
+/// The cluster id that the data folders are formatted with.
+const FORMATTED_ID: &str = "c2x1aWNlLXRlc3Qta2Fma2E";
+
 /// A running broker; dropping it kills it and removes its data.
 pub struct Broker {
     dir: TempDir,
@@ -191,8 +194,8 @@ impl Broker {
         );
     }
 
-    /// Writes the identity of a new cluster into the data folder. It is made once a process:
-    /// brokers never meet, so that they share it does no harm and saves a JVM's start each.
+    /// Writes the identity of a new cluster into the data folder. The files are made once a process,
+    /// which saves a JVM's start each; the cluster's id in them is then this broker's own.
     fn format(&self) {
         static FORMATTED: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
         let data = self.dir.path().join("data");
@@ -200,7 +203,7 @@ impl Broker {
             let done = Command::new("java")
                 .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path()])
                 .args(["kafka.tools.StorageTool", "format", "--cluster-id"])
-                .args(["c2x1aWNlLXRlc3Qta2Fma2E", "--config"])
+                .args([FORMATTED_ID, "--config"])
                 .arg(self.dir.path().join("server.properties"))
                 .output()
                 .unwrap_or_else(|error| panic!("Java 17 or newer is not on the PATH: {error}"));
@@ -219,7 +222,12 @@ impl Broker {
             files.map(content).collect()
         });
         fs::create_dir_all(&data).unwrap();
+        let own = format!("sluice-test-{:010}", self.ports.clients);
         for (name, content) in formatted {
+            let content = match std::str::from_utf8(content) {
+                Ok(text) => text.replace(FORMATTED_ID, &own).into_bytes(),
+                Err(_) => content.clone(),
+            };
             fs::write(data.join(name), content).unwrap();
         }
     }
