@@ -67,7 +67,10 @@ async fn run(metrics: Metrics) {
     let connect = connect::Client::new().unwrap();
     let sources = Sources {
         kube: client.clone(),
-        kafka: Pool::new(PoolSettings { deadline: Duration::from_secs(4), ..Default::default() }),
+        kafka: Pool::new(PoolSettings {
+            deadline: Duration::from_secs(4),
+            ..Default::default()
+        }),
         connect: connect.clone(),
         operator_namespace: OPERATOR_NAMESPACE.into(),
     };
@@ -107,7 +110,10 @@ impl Tenant {
     pub async fn new() -> Self {
         shared();
         let namespace = apiserver::shared().namespace().await;
-        Self { client: apiserver::shared().client(), namespace }
+        Self {
+            client: apiserver::shared().client(),
+            namespace,
+        }
     }
 
     pub fn pipelines(&self) -> Api<IngestionPipeline> {
@@ -127,14 +133,20 @@ impl Tenant {
             "spec": spec,
         });
         let params = PatchParams::apply("person").force();
-        self.pipelines().patch(name, &params, &Patch::Apply(&object)).await.unwrap();
+        self.pipelines()
+            .patch(name, &params, &Patch::Apply(&object))
+            .await
+            .unwrap();
     }
 
     /// Sets an annotation, which is also how a person asks for a look at once.
     pub async fn annotate(&self, name: &str, key: &str, value: &str) {
         let patch = json!({"metadata": {"annotations": {key: value}}});
         let params = PatchParams::default();
-        self.pipelines().patch(name, &params, &Patch::Merge(&patch)).await.unwrap();
+        self.pipelines()
+            .patch(name, &params, &Patch::Merge(&patch))
+            .await
+            .unwrap();
     }
 
     pub async fn status(&self, name: &str) -> IngestionPipelineStatus {
@@ -167,7 +179,14 @@ impl Tenant {
 
     /// Waits until `Ready` is true for the current generation.
     pub async fn ready(&self, name: &str) -> IngestionPipelineStatus {
-        let generation = self.pipelines().get(name).await.unwrap().metadata.generation.unwrap();
+        let generation = self
+            .pipelines()
+            .get(name)
+            .await
+            .unwrap()
+            .metadata
+            .generation
+            .unwrap();
         self.until(name, 30, |status| {
             status.observed_generation == generation && condition(status, "Ready").0 == "True"
         })
@@ -176,17 +195,29 @@ impl Tenant {
 
     /// Waits until `Ready` is false for this reason; returns its message.
     pub async fn refused(&self, name: &str, reason: &str) -> String {
-        let status = self.until(name, 30, |s| condition(s, "Ready") == ("False", reason)).await;
-        let ready = status.conditions.into_iter().find(|c| c.type_ == "Ready").unwrap();
+        let status = self
+            .until(name, 30, |s| condition(s, "Ready") == ("False", reason))
+            .await;
+        let ready = status
+            .conditions
+            .into_iter()
+            .find(|c| c.type_ == "Ready")
+            .unwrap();
         ready.message
     }
 
     /// Deletes a pipeline and waits until it is gone.
     pub async fn delete(&self, name: &str, seconds: u64) {
-        self.pipelines().delete(name, &DeleteParams::default()).await.unwrap();
+        self.pipelines()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
         let start = Instant::now();
         while self.pipelines().get_opt(name).await.unwrap().is_some() {
-            assert!(start.elapsed() < Duration::from_secs(seconds), "{name} is still there");
+            assert!(
+                start.elapsed() < Duration::from_secs(seconds),
+                "{name} is still there"
+            );
             sleep(Duration::from_millis(100)).await;
         }
     }
@@ -196,15 +227,26 @@ impl Tenant {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
         let all = api.list(&ListParams::default()).await.unwrap();
         let of = |event: &Event| event.reason.as_deref() == Some(reason);
-        all.items.into_iter().filter(of).filter_map(|event| event.note).collect()
+        all.items
+            .into_iter()
+            .filter(of)
+            .filter_map(|event| event.note)
+            .collect()
     }
 
     /// How many claims the pipeline holds.
     pub async fn claims(&self, name: &str) -> usize {
         let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), OPERATOR_NAMESPACE);
-        let all = api.list(&ListParams::default().labels("sluice.dev/owner-uid")).await.unwrap();
+        let all = api
+            .list(&ListParams::default().labels("sluice.dev/owner-uid"))
+            .await
+            .unwrap();
         let field = |map: &ConfigMap, key: &str| {
-            map.data.as_ref().and_then(|data| data.get(key)).cloned().unwrap_or_default()
+            map.data
+                .as_ref()
+                .and_then(|data| data.get(key))
+                .cloned()
+                .unwrap_or_default()
         };
         let ours = |map: &&ConfigMap| {
             field(map, "ownerNamespace") == self.namespace && field(map, "ownerName") == name
@@ -215,7 +257,11 @@ impl Tenant {
     /// Resource versions of every pipeline and Deployment: they change with each write.
     pub async fn versions(&self) -> Vec<String> {
         let pipelines = self.pipelines().list(&ListParams::default()).await.unwrap();
-        let deployments = self.deployments().list(&ListParams::default()).await.unwrap();
+        let deployments = self
+            .deployments()
+            .list(&ListParams::default())
+            .await
+            .unwrap();
         let versions = pipelines.items.iter().map(ResourceExt::resource_version);
         let others = deployments.items.iter().map(ResourceExt::resource_version);
         versions.chain(others).flatten().collect()
@@ -224,6 +270,9 @@ impl Tenant {
 
 /// Status and reason of a condition; empty where there is none.
 pub fn condition<'a>(status: &'a IngestionPipelineStatus, kind: &str) -> (&'a str, &'a str) {
-    let found = status.conditions.iter().find(|condition| condition.type_ == kind);
+    let found = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == kind);
     found.map_or(("", ""), |c| (c.status.as_str(), c.reason.as_str()))
 }
