@@ -149,7 +149,7 @@ pub struct ConnectConnector {
     pub state: ConnectorState,
     /// The connector's configuration by its own keys; at most 256.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 256), inner(length(max = 16_384)))]
+    #[schemars(extend("maxProperties" = 256, "additionalProperties" = {"type": "string", "maxLength": 16_384}))]
     pub config: BTreeMap<String, String>,
 }
 
@@ -255,7 +255,7 @@ pub struct Container {
     pub read_only_root_filesystem: Option<bool>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63), regex(pattern = LABEL_VALUE)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE}))]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that are tolerated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -267,11 +267,11 @@ pub struct Container {
     pub topology_spread_constraints: Vec<TopologySpread>,
     /// Labels of the pods beside Sluice's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 63), regex(pattern = LABEL_VALUE)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE}))]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the pods beside Sluice's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 4096)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
     pub annotations: BTreeMap<String, String>,
 }
 

@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 pub struct Resources {
     /// What the scheduler reserves, by resource name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), inner(length(min = 1, max = 32), regex(pattern = QUANTITY)))]
+    #[schemars(extend("maxProperties" = 8, "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 32, "pattern": QUANTITY}))]
     pub requests: BTreeMap<String, String>,
     /// What the container may use at most, by resource name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), inner(length(min = 1, max = 32), regex(pattern = QUANTITY)))]
+    #[schemars(extend("maxProperties" = 8, "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 32, "pattern": QUANTITY}))]
     pub limits: BTreeMap<String, String>,
 }
 

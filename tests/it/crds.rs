@@ -123,12 +123,12 @@ async fn accepted(cases: &[Value]) {
 
 #[test]
 fn the_committed_definition_is_the_one_in_the_code() {
-    let path = root().join("crds/sluice.dev_ingestionpipelines.yaml");
+    let path = root().join("crds/ingestionpipelines.yaml");
     let code = serde_yaml::to_string(&sluice::api::crd()).unwrap();
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == code,
-        "crds/ differs from the code: `cargo run -- crd > crds/sluice.dev_ingestionpipelines.yaml`"
+        "crds/ differs from the code: `cargo run -- crd > crds/ingestionpipelines.yaml`"
     );
 }
 
@@ -170,6 +170,7 @@ async fn what_the_documentation_shows_is_accepted() {
         connect(&json!({})),
         connect(&json!({"role": "Sink", "consumes": {"topics": ["readings"]}})),
         connector(&json!({"replicas": 0})),
+        topic(&json!({"partitions": null, "minInSyncReplicas": null, "replicationFactor": 3})),
         connector(&json!({"role": "Source", "consumes": null})),
         scaled(&json!({"minReplicas": 12, "interval": "5m", "cooldown": {"scaleOut": "0s", "scaleIn": "15s"}, "warmup": "10s"})),
         container(&json!({
@@ -302,6 +303,10 @@ async fn connectors_are_checked() {
             connect(&json!({"connect": {"class": "X", "config": {"tasks.max": "3"}}})),
             &["config must not set name, connector.class or tasks.max"],
         ),
+        (
+            connect(&json!({"connect": {"class": "X", "config": {"big": "x".repeat(16_385)}}})),
+            &["connect.config.big", "16384"],
+        ),
         (connect(&json!({"connect": {"class": "X", "tasksMax": 0}})), &["spec.connectors[0].connect.tasksMax"]),
         (connector(&json!({"name": "No"})), &["spec.connectors[0].name"]),
         (connector(&json!({"replicas": 1001})), &["spec.connectors[0].replicas"]),
@@ -332,7 +337,7 @@ async fn autoscaling_is_checked() {
             policy(json!({"name": "p", "targetTracking": {"metric": "cpu", "target": 1}})),
             &["targetTracking.metric", "\"lag\", \"timeLag\""],
         ),
-        (policy(json!({"name": "p", "targetTracking": {"metric": "lag", "target": 0}})), &["targetTracking.target"]),
+        (policy(json!({"name": "p", "targetTracking": {"metric": "lag", "target": 0}})), &["targetTracking", "target must be above 0"]),
         (
             policy(json!({"name": "p", "targetTracking": {"metric": "lag", "target": 1, "catchUp": "5m"}})),
             &["utilization and catchUp", "timeLag"],
@@ -413,7 +418,7 @@ async fn defaults_are_filled_in_and_status_waits_from_the_first_second() {
             &scaling["interval"],
             &scaling["warmup"]
         ],
-        [&json!(1), &json!("5s"), &json!("60s")]
+        [&json!(1), &json!("5s"), &json!("1m")]
     );
 }
 
