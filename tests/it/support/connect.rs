@@ -3,7 +3,6 @@
 //! brought to say. Most tests share one worker and keep apart by names.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "a fixture: it uses clients and the clock directly"
 )]
 
@@ -65,7 +64,7 @@ impl Worker {
             ("rest.advertised.port", port.to_string()),
             ("plugin.path", plugins()),
         ] {
-            properties.push_str(&format!("{key}={value}\n"));
+            properties.extend([key, "=", &value, "\n"]);
         }
         let file = dir.path().join("worker.properties");
         fs::write(&file, properties).unwrap();

@@ -116,8 +116,8 @@ pub fn topics<'a>(
         .flat_map(|value| value.split(',').map(str::trim))
         .chain(consumed.map(String::as_str))
         .collect();
-    let names = declared.iter().map(|topic| topic.name.as_str());
-    names.filter(|name| named.contains(name)).collect()
+    let all = declared.iter().map(|topic| topic.name.as_str());
+    all.filter(|name| named.contains(name)).collect()
 }
 
 /// Whether a role and a class contradict each other; then what to say.
