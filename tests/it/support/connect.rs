@@ -9,6 +9,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -65,7 +66,7 @@ impl Worker {
             ("rest.advertised.port", port.to_string()),
             ("plugin.path", plugins()),
         ] {
-            properties.push_str(&format!("{key}={value}\n"));
+            writeln!(properties, "{key}={value}").unwrap();
         }
         let file = dir.path().join("worker.properties");
         fs::write(&file, properties).unwrap();
