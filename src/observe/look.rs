@@ -60,7 +60,7 @@ async fn in_connect(
         Known::Value(cluster) => Known::Value(i32::try_from(cluster.brokers).unwrap_or(i32::MAX)),
         Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
     };
-    let view = workers::workers(sources, subject, brokers).await;
+    let view = Box::pin(workers::workers(sources, subject, brokers)).await;
     let connect = match subject.spec.connect {
         Some(_) => Some(connect::connect(sources, subject, &view).await),
         None => None,
@@ -85,7 +85,7 @@ async fn in_kafka(
     let (cluster, mut topics) = match kafka {
         Known::Value(client) => {
             tokio::join!(cluster(client), Box::pin(topics::topics(client, &names)))
-        },
+        }
         Known::Unknown(unknown) => (
             Known::Unknown(unknown.clone()),
             topics::all(&names, unknown),

@@ -3,7 +3,6 @@
 //! brought to say. Most tests share one worker and keep apart by names.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "a fixture: it uses clients and the clock directly"
 )]
 
