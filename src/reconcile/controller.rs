@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -44,11 +44,7 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let (reader, writer) = reflector::store();
-    let pipelines = pipelines(client.clone(), writer);
-    let listed = reader.clone();
-    tokio::spawn(async move {
-        ready.store(listed.wait_until_ready().await.is_ok(), Ordering::Relaxed);
-    });
+    let pipelines = pipelines(client.clone(), writer, ready);
     let ours = || watcher::Config::default().labels("app.kubernetes.io/managed-by=sluice");
     Controller::for_stream(pipelines, reader)
         .owns(Api::<Deployment>::all(client), ours())
@@ -75,6 +71,7 @@ pub async fn run(
 fn pipelines(
     client: Client,
     writer: reflector::store::Writer<Guarded>,
+    ready: Arc<AtomicBool>,
 ) -> impl Stream<Item = Result<Guarded, watcher::Error>> {
     watcher(
         Api::<Guarded>::all(client),
@@ -83,6 +80,13 @@ fn pipelines(
     .default_backoff()
     .modify(|pipeline| pipeline.managed_fields_mut().clear())
     .reflect(writer)
+    // Not by waiting for the store beside the controller: of two waiters in two tasks the store
+    // wakes the last alone.
+    .inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            ready.store(true, Ordering::Relaxed);
+        }
+    })
     .touched_objects()
     .predicate_filter(
         predicates::generation
@@ -107,6 +111,7 @@ async fn reconcile_guarded(pipeline: Arc<Guarded>, context: Arc<Context>) -> Res
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]
 fn retry(pipeline: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
     warn!(pipeline = pipeline.meta().name.as_deref().unwrap_or_default(), %error, "pass failed");
     Action::requeue(RETRY)

@@ -223,9 +223,9 @@ async fn a_missing_class_is_not_among_the_plugins_and_is_refused() {
 }
 
 #[tokio::test]
-async fn names_may_hold_anything() {
+async fn names_are_encoded() {
     let endpoint = connect::shared().endpoint();
-    for name in ["ns.a b/c?d=e&f%25#g", "ns.ü..x"] {
+    for name in ["ns.a b&c=d+e", "ns.ü..x"] {
         write::delete(&endpoint, name).await.unwrap();
         let missing = write::set_state(&endpoint, name, TargetState::Running)
             .await

@@ -12,7 +12,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use sluice::{
@@ -211,10 +211,10 @@ impl World {
             let params = kube::api::WatchParams::default().fields(&format!("metadata.name={NAME}"));
             let events = api.watch(&params, &from).await.unwrap();
             pin_mut!(events);
-            while last != from {
-                let Some(event) = events.try_next().await.unwrap() else {
-                    break;
-                };
+            if last == from {
+                return counts;
+            }
+            while let Some(event) = events.try_next().await.unwrap() {
                 if let kube::api::WatchEvent::Modified(d) = event {
                     counts.push(d.spec.unwrap().replicas.unwrap());
                     if d.metadata.resource_version.as_deref() == Some(last.as_str()) {
@@ -426,7 +426,7 @@ async fn everything_goes_with_the_pipeline_and_a_removed_connector_alone() {
     let sets: Api<ReplicaSet> = Api::namespaced(world.client.clone(), &world.namespace);
     let some = async || {
         !sets
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap()
             .items
@@ -470,7 +470,7 @@ async fn every_pod_that_can_be_declared_passes_the_restricted_level() {
     // The namespace refuses pods that are not restricted: the ReplicaSet could not make this one.
     let pods: Api<Pod> = Api::namespaced(world.client.clone(), &world.namespace);
     eventually("a pod is admitted", async || {
-        let pods = pods.list(&Default::default()).await.unwrap();
+        let pods = pods.list(&ListParams::default()).await.unwrap();
         (!pods.items.is_empty()).then_some(())
     })
     .await;
