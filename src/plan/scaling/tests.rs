@@ -3,6 +3,7 @@
 
 mod cases;
 mod group;
+mod looks;
 mod loops;
 mod properties;
 mod readings;

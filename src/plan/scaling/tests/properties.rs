@@ -121,6 +121,8 @@ fn count_at(spec: &Autoscaling, observation: &Observation) -> i32 {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn never_outside_the_bounds(spec in specs(), reset in resets(), looks in observations()) {
         for decision in decisions(&spec, reset, &looks) {
