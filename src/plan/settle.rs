@@ -353,6 +353,10 @@ pub fn tellings(
                 .flat_map(|t| &t.findings)
                 .filter_map(noted),
         );
+        // What is only worth saying is said once for each spec.
+        if last.observed_generation != next.observed_generation {
+            told.extend(look.findings.iter().filter_map(noted));
+        }
     }
     told
 }

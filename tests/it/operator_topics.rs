@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 use sluice::{
-    api::topics::TopicPhase,
+    api::{IngestionPipelineStatus, topics::TopicPhase},
     kafka::{
         Client,
         read::{self, Topic},
@@ -226,11 +226,9 @@ async fn a_topic_that_is_already_there_is_taken_over_by_its_rule() {
     tenant.apply("p", adopting("Never", 2)).await;
     tenant.refused("p", "TopicExists").await;
     tenant.apply("p", adopting("IfEqual", 3)).await;
-    let message = tenant.refused("p", "TopicExists").await;
-    assert!(
-        message.contains("partitions (2 in Kafka, 3 in the spec)"),
-        "{message}"
-    );
+    let differs = "partitions (2 in Kafka, 3 in the spec)";
+    let told = |status: &IngestionPipelineStatus| status.topics[0].message.contains(differs);
+    tenant.until("p", 20, told).await;
     assert_eq!(
         tenant.claims("p").await,
         0,
