@@ -57,6 +57,8 @@ stop_daemon() {
   pid=$(cat "$DAEMON_PID")
   kill "$pid"
   while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  # It mounts its data onto itself at each start, and a killed one leaves that behind.
+  while mountpoint -q "$DAEMON/data"; do umount "$DAEMON/data"; done
 }
 
 # A container that asks for every capability (--privileged) is refused where the machine itself
