@@ -30,7 +30,7 @@ build() {
 bootstrap() {
   local tree=$TREES/$1
   rm -rf "$tree"
-  nice debootstrap --variant=minbase --cache-dir="$TREES/packages" --include="$2" \
+  debootstrap --variant=minbase --cache-dir="$TREES/packages" --include="$2" \
     "$DEBIAN" "$tree" "$(mirror)"
   echo 'deb http://deb.debian.org/debian '"$DEBIAN"' main' >"$tree/etc/apt/sources.list"
   rm -rf "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/* "$tree"/var/log/*.log \

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     pods::{
-        EnvFrom, EnvVar, ImagePullPolicy, LocalRef, Port, Probe, Resources, Toleration,
-        TopologySpread, Volume,
+        EnvFrom, EnvVar, ImagePullPolicy, LABEL_VALUE, LocalRef, Port, Probe, Resources,
+        Toleration, TopologySpread, Volume,
     },
     scaling::{Autoscaling, DecisionStatus, ScalingMemory},
     topics::DeletionPolicy,
@@ -149,7 +149,7 @@ pub struct ConnectConnector {
     pub state: ConnectorState,
     /// The connector's configuration by its own keys; at most 256.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 256), inner(length(max = 16_384)))]
+    #[schemars(extend("maxProperties" = 256, "additionalProperties" = {"type": "string", "maxLength": 16_384}))]
     pub config: BTreeMap<String, String>,
 }
 
@@ -168,8 +168,22 @@ pub enum ConnectorState {
 /// A container that the pipeline runs as a Deployment.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.env) || self.env.all(e, !(e.name in ['KAFKA_BOOTSTRAP_SERVERS', 'KAFKA_GROUP_ID', 'KAFKA_TOPICS', 'KAFKA_AUTO_OFFSET_RESET', 'KAFKA_SECURITY_PROTOCOL']))")
-    .message("env must not set KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID, KAFKA_TOPICS, KAFKA_AUTO_OFFSET_RESET or KAFKA_SECURITY_PROTOCOL: Sluice sets them from kafka and consumes"))]
+#[x_kube(
+    validation = Rule::new("!has(self.env) || self.env.all(e, !(e.name in ['KAFKA_BOOTSTRAP_SERVERS', 'KAFKA_GROUP_ID', 'KAFKA_TOPICS', 'KAFKA_AUTO_OFFSET_RESET', 'KAFKA_SECURITY_PROTOCOL']))")
+        .message("env must not set KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID, KAFKA_TOPICS, KAFKA_AUTO_OFFSET_RESET or KAFKA_SECURITY_PROTOCOL: Sluice sets them from kafka and consumes"),
+    validation = Rule::new("!has(self.volumes) || self.volumes.all(a, self.volumes.exists_one(b, a.mountPath == b.mountPath))")
+        .message("two volumes have the same mountPath: change one"),
+    validation = Rule::new("!has(self.labels) || !self.labels.exists(k, k.startsWith('sluice.dev/') || k == 'app.kubernetes.io/managed-by')")
+        .message("labels must not begin with sluice.dev/ or be app.kubernetes.io/managed-by: Sluice sets them, choose another key"),
+    validation = Rule::new("!has(self.annotations) || !self.annotations.exists(k, k.startsWith('sluice.dev/'))")
+        .message("annotations must not begin with sluice.dev/: Sluice sets them, choose another key"),
+    validation = Rule::new("!has(self.labels) || self.labels.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))")
+        .message("labels: a key is not a name with an optional prefix, such as team or example.org/team: use letters, digits, '-', '_' and '.'"),
+    validation = Rule::new("!has(self.annotations) || self.annotations.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))")
+        .message("annotations: a key is not a name with an optional prefix, such as team or example.org/team: use letters, digits, '-', '_' and '.'"),
+    validation = Rule::new("!has(self.nodeSelector) || self.nodeSelector.all(k, k.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$'))")
+        .message("nodeSelector: a key is not a name with an optional prefix, such as team or example.org/team: use letters, digits, '-', '_' and '.'")
+)]
 pub struct Container {
     /// The image.
     #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[^\s]+$"))]
@@ -241,7 +255,7 @@ pub struct Container {
     pub read_only_root_filesystem: Option<bool>,
     /// Labels that a node must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE}))]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that are tolerated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -253,11 +267,11 @@ pub struct Container {
     pub topology_spread_constraints: Vec<TopologySpread>,
     /// Labels of the pods beside Sluice's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": LABEL_VALUE}))]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the pods beside Sluice's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 4096)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
     pub annotations: BTreeMap<String, String>,
 }
 

@@ -9,21 +9,29 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Compute resources of a container.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new("!has(self.requests) || self.requests.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || k.contains('/'))")
+        .message("requests: a name is none of cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource such as example.org/device: correct it"),
+    validation = Rule::new("!has(self.limits) || self.limits.all(k, k in ['cpu', 'memory', 'ephemeral-storage'] || k.startsWith('hugepages-') || k.contains('/'))")
+        .message("limits: a name is none of cpu, memory, ephemeral-storage, hugepages-<size> or an extended resource such as example.org/device: correct it")
+)]
 pub struct Resources {
     /// What the scheduler reserves, by resource name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), inner(length(min = 1, max = 32), regex(pattern = QUANTITY)))]
+    #[schemars(extend("maxProperties" = 8, "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 32, "pattern": QUANTITY}))]
     pub requests: BTreeMap<String, String>,
     /// What the container may use at most, by resource name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), inner(length(min = 1, max = 32), regex(pattern = QUANTITY)))]
+    #[schemars(extend("maxProperties" = 8, "additionalProperties" = {"type": "string", "minLength": 1, "maxLength": 32, "pattern": QUANTITY}))]
     pub limits: BTreeMap<String, String>,
 }
 
 const QUANTITY: &str = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$";
 const DNS_LABEL: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+/// What Kubernetes allows as a label's value.
+pub(super) const LABEL_VALUE: &str = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
 const DATA_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 const ENV_NAME: &str = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$";
 
@@ -102,8 +110,12 @@ pub struct LocalRef {
 /// A volume and where the container sees it: exactly one kind.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.persistentVolumeClaim), has(self.projected)].filter(x, x).size() == 1")
-    .message("set exactly one of configMap, secret, emptyDir, persistentVolumeClaim and projected"))]
+#[x_kube(
+    validation = Rule::new("[has(self.configMap), has(self.secret), has(self.emptyDir), has(self.persistentVolumeClaim), has(self.projected)].filter(x, x).size() == 1")
+        .message("set exactly one of configMap, secret, emptyDir, persistentVolumeClaim and projected"),
+    validation = Rule::new("!has(self.subPath) || !self.subPath.matches('^/|(^|/)[.][.](/|$)')")
+        .message("subPath must be relative and must not contain '..': name a path inside the volume")
+)]
 pub struct Volume {
     /// The volume's name, unique within the connector.
     #[schemars(length(min = 1, max = 63), regex(pattern = DNS_LABEL))]
@@ -259,8 +271,14 @@ pub struct Exec {
 }
 
 /// A toleration of a node's taint.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!(has(self.operator) && self.operator == 'Exists' && has(self.value) && self.value != '')")
+        .message("operator Exists matches any value: remove value, or set operator: Equal"),
+    validation = Rule::new("(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')")
+        .message("a toleration without key tolerates every taint: set key, or operator: Exists")
+)]
 pub struct Toleration {
     /// The taint's key; empty matches all.
     #[serde(default, skip_serializing_if = "Option::is_none")]

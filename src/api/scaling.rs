@@ -83,6 +83,11 @@ pub struct Policy {
 #[x_kube(
     validation = Rule::new("self.metric == 'timeLag' || !(has(self.utilization) || has(self.catchUp))")
         .message("utilization and catchUp only work with metric: timeLag: remove them, or set metric: timeLag"),
+    // The apiserver cuts a fractional bound of a number without a fraction: 0 passes 0.001.
+    validation = Rule::new("self.target > 0.0")
+        .message("target must be above 0: for example target: 30"),
+    validation = Rule::new("!has(self.utilization) || self.utilization >= 0.1")
+        .message("utilization must be at least 0.1: for example utilization: 0.7"),
     validation = Rule::new("self.metric != 'timeLag' || self.target <= 604800.0")
         .message("target of metric timeLag is in seconds and must not exceed 604800 (7 days)"),
     validation = Rule::new("!has(self.catchUp) || (duration(self.catchUp) >= duration('1s') && duration(self.catchUp) <= duration('24h'))")

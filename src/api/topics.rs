@@ -46,7 +46,7 @@ pub struct Topic {
     pub min_in_sync_replicas: Option<i16>,
     /// Topic configuration by Kafka's own keys; at most 64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 64), inner(length(max = 4096)))]
+    #[schemars(extend("maxProperties" = 64, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
     pub config: BTreeMap<String, String>,
     /// What happens to configuration keys that are set on the topic but not listed in `config`.
     #[serde(default)]

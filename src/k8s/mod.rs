@@ -157,15 +157,4 @@ mod tests {
         }
         assert_eq!(refused(403).to_string(), "get Pod a/b: no");
     }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_ends_at_the_deadline() {
-        let silence = std::future::pending::<Result<(), kube::Error>>();
-        let error = bounded("get Pod a/b".into(), silence).await.unwrap_err();
-        assert_eq!(error.class(), Class::Down);
-        assert_eq!(
-            error.to_string(),
-            "get Pod a/b: the Kubernetes API did not answer within 10 s"
-        );
-    }
 }

@@ -14,6 +14,7 @@ mod observation;
 mod policies;
 mod rehearse;
 mod series;
+mod stages;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use self::{
     history::{History, standing},
     levels::Levels,
     memory::Memory,
-    policies::{Context, Opinion, target_tracking::is_behind},
+    policies::{Context, Opinion},
     series::Reading,
     time::seconds_between,
 };
@@ -176,16 +177,16 @@ fn decide_on(
     trace.stage("combined", combined.count, combined.reason.clone());
     let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
     let highest = context.highest();
-    partitions(&context, &mut trace, combined.is_wish);
-    let is_trial = guards(&context, combined.covers_arrivals, &mut trace);
-    stabilize(spec, &mut scaler.memory, at, &mut trace);
-    let step = Step {
+    stages::partitions(&context, &mut trace, combined.is_wish);
+    let is_trial = stages::guards(&context, combined.covers_arrivals, &mut trace);
+    stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
+    let step = stages::Step {
         is_relative: combined.is_relative,
         is_trial,
     };
-    pauses(spec, &scaler.memory, at, step, &mut trace);
-    gate(passage, &mut trace);
-    bounds(spec, &mut trace);
+    stages::pauses(spec, &scaler.memory, at, step, &mut trace);
+    stages::gate(passage, &mut trace);
+    stages::bounds(spec, &mut trace);
 
     scaler.memory.note(at, observation.replicas, trace.value());
     if combined.count > observation.replicas
@@ -210,117 +211,6 @@ fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opini
 
 const fn is_unknown(opinion: &Opinion) -> bool {
     matches!(opinion, Opinion::Unknown(_))
-}
-
-/// The next level at or above what a policy wants, and never more pods than partitions.
-fn partitions(context: &Context<'_>, trace: &mut Trace, is_wish: bool) {
-    let value = trace.value();
-    let level = if is_wish {
-        let most = context.spec.max_replicas.max(value);
-        context.levels.at_or_above(value).min(most)
-    } else {
-        value
-    };
-    match context.levels.cap().filter(|&cap| level > cap) {
-        Some(cap) => trace.stage("partitions", cap, format!("{cap} partitions to share")),
-        None if level > value => {
-            let reason = format!("{level} lowers the largest share, {value} does not");
-            trace.stage("partitions", level, reason);
-        }
-        None => trace.stage("partitions", value, "passes"),
-    }
-}
-
-/// What forbids a scale-in whatever a policy wants: the unknown, being behind, falling behind.
-/// Says whether what is left of it is a trial.
-fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -> bool {
-    let unreadable = context.reading.unreadable.as_ref();
-    let hold = unreadable
-        .filter(|_| trace.is_scale_in())
-        .map(|unreadable| {
-            let others = unreadable.count - 1;
-            format!("no scale-in, {others} more like {}", unreadable.first)
-        });
-    trace.hold_if("known lag", hold);
-    let mut policies = context.spec.policies.iter();
-    let hold = policies
-        .find(|policy| trace.is_scale_in() && is_behind(context, &policy.target_tracking))
-        .map(|policy| format!("no scale-in while {} is behind its target", policy.name));
-    trace.hold_if("behind target", hold);
-    if !trace.is_scale_in() || covers_arrivals {
-        trace.hold_if("rehearsal", None);
-        return false;
-    }
-    let rehearsed = rehearse::scale_in(context, trace.value());
-    trace.stage("rehearsal", rehearsed.count, rehearsed.reason);
-    rehearsed.is_trial
-}
-
-/// The lowest wish of the scale-out window, the highest of the scale-in window.
-fn stabilize(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, trace: &mut Trace) {
-    let (from, wish) = (trace.from(), trace.value());
-    let window = spec.behavior.scale_out_window();
-    let lowest = memory.lowest.settle(at, from, wish, window.as_secs_f64());
-    let window_in = spec.behavior.scale_in_window();
-    let highest = memory
-        .highest
-        .settle(at, from, wish, window_in.as_secs_f64());
-    let settled = from.max(lowest).min(highest);
-    let reason = match settled.cmp(&wish) {
-        std::cmp::Ordering::Equal => "passes".to_owned(),
-        std::cmp::Ordering::Less => format!("only {settled} was wanted all of the last {window}"),
-        std::cmp::Ordering::Greater => format!("{settled} was wanted within the last {window_in}"),
-    };
-    trace.stage("stabilization", settled, reason);
-}
-
-/// What kind of change is about to be made.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    is_relative: bool,
-    is_trial: bool,
-}
-
-/// Cooldown and warm-up.
-fn pauses(spec: &Autoscaling, memory: &Memory, at: Timestamp, step: Step, trace: &mut Trace) {
-    let (last_in, last_out) = (memory.last_scale_in, memory.last_scale_out);
-    let wait = if trace.is_scale_in() {
-        let trial = steady::trial_wait([last_in, last_out], at).filter(|_| step.is_trial);
-        steady::scale_in_wait(spec, last_in, last_out, at).or(trial)
-    } else if trace.is_scale_out() {
-        steady::scale_out_wait(spec, last_out, at, step.is_relative)
-    } else {
-        None
-    };
-    trace.hold_if("cooldown", wait);
-    let scale_in = trace.is_scale_in();
-    let wait = steady::warming_up(spec, last_out, at).filter(|_| scale_in);
-    trace.hold_if("warm-up", wait);
-}
-
-fn gate(passage: Passage, trace: &mut Trace) {
-    match passage {
-        Passage::Open => trace.hold_if("rebalance gate", None),
-        Passage::Closed => {
-            trace.hold_if("rebalance gate", Some("the group is rebalancing".into()));
-        }
-        Passage::Stuck => {
-            let reason = "passes: the group has been rebalancing for too long to wait for it";
-            trace.stage("rebalance gate", trace.value(), reason);
-        }
-    }
-}
-
-/// The bounds that a person set; they apply whatever is unknown and whatever holds.
-fn bounds(spec: &Autoscaling, trace: &mut Trace) {
-    let value = trace.value();
-    let bounded = value.max(spec.min_replicas).min(spec.max_replicas).max(1);
-    let reason = match bounded.cmp(&value) {
-        std::cmp::Ordering::Equal => "passes".to_owned(),
-        std::cmp::Ordering::Greater => format!("minReplicas is {bounded}"),
-        std::cmp::Ordering::Less => format!("maxReplicas is {bounded}"),
-    };
-    trace.stage("bounds", bounded, reason);
 }
 
 /// What the condition `ScalingActive` says; no numbers that change from look to look.

@@ -431,7 +431,7 @@ fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Te
 }
 
 fn noted(finding: &Finding) -> Option<Telling> {
-    (finding.reason == Reason::TopicRecreated).then(|| Telling {
+    (finding.severity == Severity::Note).then(|| Telling {
         warning: true,
         reason: finding.reason,
         message: finding.message.clone(),

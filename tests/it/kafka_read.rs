@@ -51,7 +51,7 @@ async fn id(client: &Client, name: &str) -> Option<String> {
 async fn a_cluster_tells_its_id_its_brokers_and_its_settings() {
     let client = kafka::shared().client().await;
     let cluster = read::cluster(&client).await.unwrap();
-    assert_eq!(cluster.id, "c2x1aWNlLXRlc3Qta2Fma2E");
+    assert!(cluster.id.starts_with("sluice-test-"), "{}", cluster.id);
     assert_eq!(cluster.brokers, 1);
     assert_eq!(cluster.auto_create_topics, Some(false));
     assert_eq!(

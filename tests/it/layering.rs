@@ -16,21 +16,52 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("connect", &["class"]),
     ("k8s", &["class"]),
     ("plan", &["api", "class"]),
-    ("observe", &["api", "class", "plan", "kafka", "connect", "k8s"]),
-    ("apply", &["api", "class", "plan", "kafka", "connect", "k8s", "telemetry"]),
+    (
+        "observe",
+        &["api", "class", "plan", "kafka", "connect", "k8s"],
+    ),
+    (
+        "apply",
+        &[
+            "api",
+            "class",
+            "plan",
+            "kafka",
+            "connect",
+            "k8s",
+            "telemetry",
+        ],
+    ),
     ("report", &["api", "class", "plan", "k8s", "telemetry"]),
     (
         "reconcile",
         &[
-            "api", "class", "plan", "observe", "apply", "report", "kafka", "connect", "k8s",
+            "api",
+            "class",
+            "plan",
+            "observe",
+            "apply",
+            "report",
+            "kafka",
+            "connect",
+            "k8s",
             "telemetry",
         ],
     ),
     (
         "cli",
         &[
-            "api", "class", "plan", "observe", "apply", "report", "reconcile", "kafka", "connect",
-            "k8s", "telemetry",
+            "api",
+            "class",
+            "plan",
+            "observe",
+            "apply",
+            "report",
+            "reconcile",
+            "kafka",
+            "connect",
+            "k8s",
+            "telemetry",
         ],
     ),
     ("main", &["cli"]),
@@ -58,14 +89,25 @@ fn root() -> PathBuf {
 
 /// The top-level module of a file, `plan` for `src/plan/topics.rs`.
 fn module(path: &Path) -> String {
-    let first = path.strip_prefix(root()).unwrap().components().next().unwrap();
-    first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+    let first = path
+        .strip_prefix(root())
+        .unwrap()
+        .components()
+        .next()
+        .unwrap();
+    first
+        .as_os_str()
+        .to_string_lossy()
+        .trim_end_matches(".rs")
+        .to_owned()
 }
 
 /// The crate's modules that a text names, in `crate::x` paths and in `use crate::{...}` trees.
 fn used(text: &str) -> BTreeSet<String> {
     let word = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
     };
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("crate::") {
@@ -98,7 +140,10 @@ fn used(text: &str) -> BTreeSet<String> {
 /// A file without its unit tests, which may do as they like.
 fn shipped(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+    text.split("#[cfg(test)]")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn is_test(path: &Path) -> bool {
@@ -130,7 +175,10 @@ fn modules_use_only_what_lies_before_them() {
 #[test]
 fn reading_and_writing_stay_apart() {
     for (phase, forbidden) in [("observe", "write"), ("apply", "read")] {
-        for path in sources().iter().filter(|path| module(path) == phase && !is_test(path)) {
+        for path in sources()
+            .iter()
+            .filter(|path| module(path) == phase && !is_test(path))
+        {
             let text = shipped(path);
             for adapter in ["kafka", "connect", "k8s"] {
                 let call = format!("{adapter}::{forbidden}");
@@ -141,10 +189,32 @@ fn reading_and_writing_stay_apart() {
 }
 
 #[test]
+fn only_its_adapter_holds_a_client_of_kafka() {
+    for path in sources().iter().filter(|path| module(path) != "kafka") {
+        assert!(
+            !shipped(path).contains("rdkafka"),
+            "{} uses rdkafka",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn planning_is_pure() {
-    for path in sources().iter().filter(|path| ["plan", "api"].contains(&module(path).as_str())) {
+    for path in sources()
+        .iter()
+        .filter(|path| ["plan", "api"].contains(&module(path).as_str()) && !is_test(path))
+    {
         let text = shipped(path);
-        for word in ["async ", "tokio", "tracing", "kube::Client", "::now()", "std::env", "std::fs"] {
+        for word in [
+            "async ",
+            "tokio",
+            "tracing",
+            "kube::Client",
+            "::now()",
+            "std::env",
+            "std::fs",
+        ] {
             assert!(!text.contains(word), "{} has `{word}`", path.display());
         }
     }
@@ -162,16 +232,31 @@ fn every_file_belongs_to_the_crate() {
         let (name, parents) = if stem == "mod" {
             let above = folder.parent().unwrap();
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-            (name, [above.join("mod.rs"), above.join("lib.rs"), above.with_extension("rs")])
+            (
+                name,
+                [
+                    above.join("mod.rs"),
+                    above.join("lib.rs"),
+                    above.with_extension("rs"),
+                ],
+            )
         } else {
             (
                 stem.into_owned(),
-                [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")],
+                [
+                    folder.join("mod.rs"),
+                    folder.join("lib.rs"),
+                    folder.with_extension("rs"),
+                ],
             )
         };
-        let declared = parents.iter().filter_map(|parent| fs::read_to_string(parent).ok()).any(
-            |text| text.lines().any(|line| line.trim_end().ends_with(&format!("mod {name};"))),
-        );
+        let declared = parents
+            .iter()
+            .filter_map(|parent| fs::read_to_string(parent).ok())
+            .any(|text| {
+                text.lines()
+                    .any(|line| line.trim_end().ends_with(&format!("mod {name};")))
+            });
         assert!(declared, "{} is declared by no `mod`", path.display());
     }
 }

@@ -1,7 +1,13 @@
 //! Every integration test, linked once.
-#![expect(clippy::unwrap_used, reason = "a test ends by a panic")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
 
+mod connect_rest;
+mod container;
+mod crds;
 mod kafka_faults;
 mod kafka_read;
 mod kafka_write;
+mod layering;
+mod operator_scaling;
+mod operator_topics;
 mod support;

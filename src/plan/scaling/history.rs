@@ -239,10 +239,10 @@ impl Partition {
         } else {
             0.0
         };
-        let arrived = records(end - before);
+        let arrived = records(end.saturating_sub(before));
         let moved = sample.committed != self.committed;
         let consumed = if moved {
-            records(standing.position - self.position)
+            records(standing.position.saturating_sub(self.position))
         } else {
             0.0
         };
@@ -283,7 +283,8 @@ impl Partition {
             });
         };
         let next = next?;
-        let share = records(position - before.offset) / records(next.offset - before.offset);
+        let share = records(position.saturating_sub(before.offset))
+            / records(next.offset.saturating_sub(before.offset));
         let span = next.first.duration_since(before.last);
         Some(Age {
             since: before

@@ -31,12 +31,14 @@ pub fn scale_in(context: &Context<'_>, wanted: i32) -> Rehearsed {
         is_trial,
         reason,
     };
+    let reading = context.reading;
+    let watched = reading.sustained_rate.and(reading.series.arrival_rate);
+    let Some(arrivals) = watched else {
+        let reason = "the group was not watched for long enough yet".to_owned();
+        return rehearsed(replicas, false, reason);
+    };
     let Some(capacity) = &context.memory.capacity else {
         return rehearsed(wanted, false, "nothing was processed yet".to_owned());
-    };
-    let Some(arrivals) = context.reading.series.arrival_rate else {
-        let reason = "the arrival rate is not known yet".to_owned();
-        return rehearsed(replicas, false, reason);
     };
     let needed = whole_count(arrivals / (ROOM * capacity.per_replica));
     let safe = context.levels.at_or_above(needed).min(replicas);

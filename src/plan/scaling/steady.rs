@@ -90,12 +90,12 @@ mod tests {
         Timestamp::UNIX_EPOCH + seconds.seconds()
     }
 
-    fn change(seconds: i64, from: i32, to: i32) -> Option<Change> {
-        Some(Change {
+    fn change(seconds: i64, from: i32, to: i32) -> Change {
+        Change {
             at: at(seconds),
             from,
             to,
-        })
+        }
     }
 
     fn spec() -> Autoscaling {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_same_step_waits_and_a_larger_count_passes() {
-        let last = change(0, 10, 12);
+        let last = Some(change(0, 10, 12));
         assert!(scale_out_wait(&spec(), last, at(120), true).is_some());
         assert!(scale_out_wait(&spec(), last, at(120), false).is_none());
         assert!(scale_out_wait(&spec(), last, at(300), true).is_none());
@@ -171,16 +171,16 @@ mod tests {
 
     #[test]
     fn a_scale_in_waits_for_the_one_before_unless_a_scale_out_came_between() {
-        let last = change(0, 10, 9);
+        let last = Some(change(0, 10, 9));
         assert!(scale_in_wait(&spec(), last, None, at(299)).is_some());
         assert!(scale_in_wait(&spec(), last, None, at(300)).is_none());
-        assert!(scale_in_wait(&spec(), last, change(60, 9, 11), at(120)).is_none());
-        assert!(scale_in_wait(&spec(), None, change(60, 9, 11), at(120)).is_none());
+        assert!(scale_in_wait(&spec(), last, Some(change(60, 9, 11)), at(120)).is_none());
+        assert!(scale_in_wait(&spec(), None, Some(change(60, 9, 11)), at(120)).is_none());
     }
 
     #[test]
     fn a_trial_waits_for_a_minute_after_any_change() {
-        let last = [change(0, 1, 2), change(30, 2, 1)];
+        let last = [Some(change(0, 1, 2)), Some(change(30, 2, 1))];
         assert!(trial_wait(last, at(89)).is_some());
         assert!(trial_wait(last, at(90)).is_none());
         assert!(trial_wait([None, None], at(0)).is_none());
@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn no_scale_in_while_new_pods_warm_up() {
-        assert!(warming_up(&spec(), change(0, 6, 8), at(120)).is_some());
-        assert!(warming_up(&spec(), change(0, 6, 8), at(300)).is_none());
+        assert!(warming_up(&spec(), Some(change(0, 6, 8)), at(120)).is_some());
+        assert!(warming_up(&spec(), Some(change(0, 6, 8)), at(300)).is_none());
         assert!(warming_up(&spec(), None, at(0)).is_none());
     }
 }

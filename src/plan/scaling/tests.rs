@@ -3,6 +3,7 @@
 
 mod cases;
 mod group;
+mod looks;
 mod loops;
 mod properties;
 mod readings;
@@ -18,7 +19,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// A block where nothing but the policies decides: bounds far away, no pauses, no alignment.
-fn neutral(policies: Value) -> Autoscaling {
+fn neutral(policies: &Value) -> Autoscaling {
     block(&json!({
         "minReplicas": 1, "maxReplicas": 1000, "interval": "10s", "warmup": "0s",
         "cooldown": {"scaleOut": "0s", "scaleIn": "0s"},

@@ -3,7 +3,6 @@
 //! the test process, however that ends.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     clippy::panic,
     reason = "a fixture: it uses clients and the clock directly, and a failure ends the test"
 )]
@@ -30,10 +29,10 @@ use sluice::kafka::{self, Client, Pool, PoolSettings};
 use tempfile::TempDir;
 
 /// The release that the tests run, as the cache's folder names it.
-const VERSION: &str = "4.3.1";
+pub const VERSION: &str = "4.3.1";
 
-/// For a starting broker; a busy machine takes several times the usual three seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// For a starting JVM; a busy machine takes several times the usual three seconds.
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Ends the JVM on a line from the pipe, and removes its folder as well when the pipe closes
 /// without one, which it does even after a SIGKILL of the test process. Ends by itself when the
@@ -50,6 +49,9 @@ broker=$!
 ) >/dev/null 2>&1 &
 wait $broker
 "#;
+
+/// The cluster id that the data folders are formatted with.
+const FORMATTED_ID: &str = "c2x1aWNlLXRlc3Qta2Fma2E";
 
 /// A running broker; dropping it kills it and removes its data.
 pub struct Broker {
@@ -160,24 +162,8 @@ impl Broker {
 
     /// Starts the broker again after [`Broker::kill`] and waits until it serves.
     pub fn restart(&mut self) {
-        let log = fs::File::create(self.log()).unwrap();
-        let process = Command::new("sh")
-            .args(["-c", WATCHDOG])
-            .arg(self.dir.path())
-            .args(["-Xmx512m", "-XX:+UseSerialGC"])
-            .args([
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                &class_path(),
-                "kafka.Kafka",
-            ])
-            .arg(self.dir.path().join("server.properties"))
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        self.process = Some(process);
+        let properties = self.dir.path().join("server.properties");
+        self.process = Some(watched_java(self.dir.path(), "kafka.Kafka", &properties));
         self.wait_until_serving();
     }
 
@@ -207,8 +193,8 @@ impl Broker {
         );
     }
 
-    /// Writes the identity of a new cluster into the data folder. It is made once a process:
-    /// brokers never meet, so that they share it does no harm and saves a JVM's start each.
+    /// Writes the identity of a new cluster into the data folder. The files are made once a process,
+    /// which saves a JVM's start each; the cluster's id in them is then this broker's own.
     fn format(&self) {
         static FORMATTED: OnceLock<Vec<(String, Vec<u8>)>> = OnceLock::new();
         let data = self.dir.path().join("data");
@@ -216,7 +202,7 @@ impl Broker {
             let done = Command::new("java")
                 .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path()])
                 .args(["kafka.tools.StorageTool", "format", "--cluster-id"])
-                .args(["c2x1aWNlLXRlc3Qta2Fma2E", "--config"])
+                .args([FORMATTED_ID, "--config"])
                 .arg(self.dir.path().join("server.properties"))
                 .output()
                 .unwrap_or_else(|error| panic!("Java 17 or newer is not on the PATH: {error}"));
@@ -235,20 +221,18 @@ impl Broker {
             files.map(content).collect()
         });
         fs::create_dir_all(&data).unwrap();
+        let own = format!("sluice-test-{:010}", self.ports.clients);
         for (name, content) in formatted {
+            let content = match std::str::from_utf8(content) {
+                Ok(text) => text.replace(FORMATTED_ID, &own).into_bytes(),
+                Err(_) => content.clone(),
+            };
             fs::write(data.join(name), content).unwrap();
         }
     }
 
-    fn log(&self) -> PathBuf {
-        self.dir.path().join("log")
-    }
-
     fn log_tail(&self) -> String {
-        let log = fs::read(self.log()).unwrap_or_default();
-        let log = String::from_utf8_lossy(&log);
-        let lines = log.lines().collect::<Vec<_>>();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        log_tail(self.dir.path())
     }
 
     fn config(&self) -> ClientConfig {
@@ -390,6 +374,31 @@ fn send(
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(Duration::from_secs(30)).unwrap();
+}
+
+/// One of Kafka's programs with its properties, its output in the file `log` of the folder; killed
+/// and the folder removed when this process ends.
+pub fn watched_java(dir: &Path, class: &str, properties: &Path) -> Child {
+    let log = fs::File::create(dir.join("log")).unwrap();
+    Command::new("sh")
+        .args(["-c", WATCHDOG])
+        .arg(dir)
+        .args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(["-cp", &class_path(), class])
+        .arg(properties)
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// The last lines that a program of [`watched_java`] printed.
+pub fn log_tail(dir: &Path) -> String {
+    let log = fs::read(dir.join("log")).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let lines = log.lines().collect::<Vec<_>>();
+    lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
 fn class_path() -> String {

@@ -1,6 +1,9 @@
 //! The real parts that tests run against, and what it takes to start and stop them.
 
+pub mod apiserver;
+pub mod connect;
 pub mod kafka;
+pub mod operator;
 pub mod proxy;
 
 use std::path::PathBuf;

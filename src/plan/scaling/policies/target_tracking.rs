@@ -37,12 +37,8 @@ fn lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
     };
     let need = records(lag) / policy.target;
     let target = amount(policy.target);
-    wants(
-        context,
-        policy,
-        need,
-        format!("lag {lag} at {target} a replica"),
-    )
+    let why = format!("lag {lag} at {target} a replica");
+    wants(context, policy, need, &why)
 }
 
 fn time_lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
@@ -71,12 +67,12 @@ fn time_lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
         reason = format!("{reason}, {} to catch up", amount(backlog));
     }
     reason = format!("{reason}, {}/s a replica", amount(per_replica));
-    wants(context, policy, rate / per_replica, reason)
+    wants(context, policy, rate / per_replica, &reason)
 }
 
 /// A count for a need of so many pods. Inside the tolerance the present one stays, unless the need
 /// lies at a bound: a bound that is never reached for tolerance would be another bound.
-fn wants(context: &Context<'_>, policy: &TargetTracking, need: f64, why: String) -> Opinion {
+fn wants(context: &Context<'_>, policy: &TargetTracking, need: f64, why: &str) -> Opinion {
     let replicas = context.replicas();
     let count = whole_count(need);
     let at_bound = (count >= context.highest() && replicas < context.highest())

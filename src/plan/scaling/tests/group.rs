@@ -149,6 +149,7 @@ pub struct Loop {
     pub spec: Autoscaling,
     pub group: Group,
     pub scaler: Scaler,
+    pub observations: Vec<Observation>,
     pub decisions: Vec<Decision>,
 }
 
@@ -158,6 +159,7 @@ impl Loop {
             spec,
             group,
             scaler: Scaler::default(),
+            observations: Vec::new(),
             decisions: Vec::new(),
         }
     }
@@ -179,6 +181,7 @@ impl Loop {
         let reset = OffsetReset::Earliest;
         let decision = decide(&self.spec, reset, &mut self.scaler, &observation);
         self.group.scale(decision.to);
+        self.observations.push(observation);
         self.decisions.push(decision);
     }
 

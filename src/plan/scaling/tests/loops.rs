@@ -2,11 +2,12 @@
 
 use super::{
     group::{Group, Loop, Model},
+    properties::noise,
     *,
 };
 
 /// The settings of the demo's manifest.
-fn demo(policies: Value, interval: &str) -> Autoscaling {
+fn demo(policies: &Value, interval: &str) -> Autoscaling {
     block(&json!({
         "minReplicas": 1, "maxReplicas": 12, "interval": interval, "warmup": "10s",
         "cooldown": {"scaleIn": "15s"},
@@ -24,7 +25,7 @@ fn surge(second: i64) -> f64 {
 }
 
 fn demo_story(policies: &Value, interval: i64, model: Model) -> Loop {
-    let spec = demo(policies.clone(), &format!("{interval}s"));
+    let spec = demo(policies, &format!("{interval}s"));
     let mut story = Loop::new(spec, Group::new(model, 1));
     story.run(120, surge);
     assert_eq!(story.changes(), [], "quiet before the surge");
@@ -78,7 +79,7 @@ fn the_demo_scales_out_drains_and_scales_in_by_lag() {
 #[test]
 fn the_demo_story_by_time_lag() {
     let spec = demo(
-        json!([{"name": "keep-up", "targetTracking":
+        &json!([{"name": "keep-up", "targetTracking":
             {"metric": "timeLag", "target": 5, "catchUp": "30s"}}]),
         "2s",
     );
@@ -104,12 +105,8 @@ fn noise_around_a_constant_load_does_not_make_it_flap() {
                 ..Model::default()
             };
             let mut story = Loop::new(spec, Group::new(model, 6));
-            let mut seed = 42_u64;
-            story.run(3600, |_| {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let noise = f64::from(u32::try_from(seed >> 33).unwrap()) / f64::from(1_u32 << 31);
-                load * (0.8 + 0.4 * noise)
-            });
+            let mut noise = noise(42);
+            story.run(3600, |_| load * noise());
             let changes = story.changes();
             assert!(story.direction_changes() <= 2, "{load}/s: {changes:?}");
             let behind = story.decisions.last().and_then(|d| d.series.time_lag);

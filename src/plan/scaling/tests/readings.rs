@@ -3,7 +3,7 @@
 use super::*;
 
 fn spec() -> Autoscaling {
-    let mut spec = neutral(lag_policy(10.0));
+    let mut spec = neutral(&lag_policy(10.0));
     spec.interval = crate::api::common::Duration::from_secs(5);
     spec
 }
@@ -174,7 +174,7 @@ fn a_record_older_than_the_samples_is_looked_up_once() {
 
 #[test]
 fn a_lower_bound_forbids_scale_in_and_proves_being_behind() {
-    let spec = neutral(time_lag_policy(30.0));
+    let spec = neutral(&time_lag_policy(30.0));
     let mut observation = look(0, 4, &[(40, 100)]);
     observation.partitions[0].unread_since_or_earlier = true;
     for (since, expected) in [(-20, 4), (-31, 8)] {

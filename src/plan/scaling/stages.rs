@@ -1,0 +1,128 @@
+//! The stages after the policies were combined, in the order in which they run: each takes the
+//! count so far, and keeps, bounds or passes it on with its reason. What a stage must know beyond
+//! that is an argument; only the windows of wishes are written here.
+
+use jiff::Timestamp;
+
+use super::{
+    decision::Trace,
+    gate::Passage,
+    memory::Memory,
+    policies::{Context, target_tracking::is_behind},
+    rehearse, steady,
+};
+use crate::api::scaling::Autoscaling;
+
+/// The next level at or above what a policy wants, and never more pods than partitions.
+pub fn partitions(context: &Context<'_>, trace: &mut Trace, is_wish: bool) {
+    let value = trace.value();
+    let level = if is_wish {
+        let most = context.spec.max_replicas.max(value);
+        context.levels.at_or_above(value).min(most)
+    } else {
+        value
+    };
+    match context.levels.cap().filter(|&cap| level > cap) {
+        Some(cap) => trace.stage("partitions", cap, format!("{cap} partitions to share")),
+        None if level > value => {
+            let reason = format!("{level} lowers the largest share, {value} does not");
+            trace.stage("partitions", level, reason);
+        }
+        None => trace.stage("partitions", value, "passes"),
+    }
+}
+
+/// What forbids a scale-in whatever a policy wants: the unknown, being behind, falling behind.
+/// Says whether what is left of it is a trial.
+pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -> bool {
+    let unreadable = context.reading.unreadable.as_ref();
+    let hold = unreadable
+        .filter(|_| trace.is_scale_in())
+        .map(|unreadable| {
+            let others = unreadable.count - 1;
+            format!("no scale-in, {others} more like {}", unreadable.first)
+        });
+    trace.hold_if("known lag", hold);
+    let mut policies = context.spec.policies.iter();
+    let hold = policies
+        .find(|policy| trace.is_scale_in() && is_behind(context, &policy.target_tracking))
+        .map(|policy| format!("no scale-in while {} is behind its target", policy.name));
+    trace.hold_if("behind target", hold);
+    if !trace.is_scale_in() || covers_arrivals {
+        trace.hold_if("rehearsal", None);
+        return false;
+    }
+    let rehearsed = rehearse::scale_in(context, trace.value());
+    trace.stage("rehearsal", rehearsed.count, rehearsed.reason);
+    rehearsed.is_trial
+}
+
+/// The lowest wish of the scale-out window, the highest of the scale-in window.
+pub fn stabilize(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, trace: &mut Trace) {
+    let (from, wish) = (trace.from(), trace.value());
+    let window = spec.behavior.scale_out_window();
+    let lowest = memory.lowest.settle(at, from, wish, window.as_secs_f64());
+    let window_in = spec.behavior.scale_in_window();
+    let highest = memory
+        .highest
+        .settle(at, from, wish, window_in.as_secs_f64());
+    let settled = from.max(lowest).min(highest);
+    let reason = match settled.cmp(&wish) {
+        std::cmp::Ordering::Equal => "passes".to_owned(),
+        std::cmp::Ordering::Less => format!("only {settled} was wanted all of the last {window}"),
+        std::cmp::Ordering::Greater => format!("{settled} was wanted within the last {window_in}"),
+    };
+    trace.stage("stabilization", settled, reason);
+}
+
+/// What kind of change is about to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Whether the count is a step from the present one.
+    pub is_relative: bool,
+    /// Whether it is tried, not known to suffice.
+    pub is_trial: bool,
+}
+
+/// Cooldown and warm-up.
+pub fn pauses(spec: &Autoscaling, memory: &Memory, at: Timestamp, step: Step, trace: &mut Trace) {
+    let (last_in, last_out) = (memory.last_scale_in, memory.last_scale_out);
+    let wait = if trace.is_scale_in() {
+        let trial = steady::trial_wait([last_in, last_out], at).filter(|_| step.is_trial);
+        steady::scale_in_wait(spec, last_in, last_out, at).or(trial)
+    } else if trace.is_scale_out() {
+        steady::scale_out_wait(spec, last_out, at, step.is_relative)
+    } else {
+        None
+    };
+    trace.hold_if("cooldown", wait);
+    let scale_in = trace.is_scale_in();
+    let wait = steady::warming_up(spec, last_out, at).filter(|_| scale_in);
+    trace.hold_if("warm-up", wait);
+}
+
+/// The rebalance gate.
+pub fn gate(passage: Passage, trace: &mut Trace) {
+    match passage {
+        Passage::Open => trace.hold_if("rebalance gate", None),
+        Passage::Closed => {
+            trace.hold_if("rebalance gate", Some("the group is rebalancing".into()));
+        }
+        Passage::Stuck => {
+            let reason = "passes: the group has been rebalancing for too long to wait for it";
+            trace.stage("rebalance gate", trace.value(), reason);
+        }
+    }
+}
+
+/// The bounds that a person set; they apply whatever is unknown and whatever holds.
+pub fn bounds(spec: &Autoscaling, trace: &mut Trace) {
+    let value = trace.value();
+    let bounded = value.max(spec.min_replicas).min(spec.max_replicas).max(1);
+    let reason = match bounded.cmp(&value) {
+        std::cmp::Ordering::Equal => "passes".to_owned(),
+        std::cmp::Ordering::Greater => format!("minReplicas is {bounded}"),
+        std::cmp::Ordering::Less => format!("maxReplicas is {bounded}"),
+    };
+    trace.stage("bounds", bounded, reason);
+}
