@@ -8,13 +8,7 @@ pub mod apply;
 pub mod class;
 pub mod cli;
 pub mod connect;
-#[expect(clippy::disallowed_types, reason = "adapter")]
 pub mod k8s;
-#[expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "adapter: it holds clients and measures deadlines"
-)]
 pub mod kafka;
 pub mod observe;
 pub mod plan;

@@ -3,7 +3,6 @@
 //! knows Kafka and the container contract only; nothing here talks to Kubernetes or to Sluice.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "a Kafka client that lives on wall-clock time; the operator's purity rules are not for it"
 )]
 

@@ -5,6 +5,7 @@
 # processors busy; each still has its line at its place in the list.
 
 declare -A started=() # process ids (and process groups) of the stages started ahead
+results=$(mktemp -d)  # what they printed; another run may use the same cache
 position=0
 total=0
 
@@ -15,7 +16,7 @@ plan() { total=$#; }
 ahead() {
   local name
   for name in "$@"; do
-    setsid "$HACK/stage" "$name" >"$LOGS/$name.result" &
+    setsid "$HACK/stage" "$name" >"$results/$name" &
     started[$name]=$!
   done
 }
@@ -28,8 +29,7 @@ step() {
   if [ -n "${started[$name]:-}" ]; then
     wait "${started[$name]}" || fail "$name"
     unset "started[$name]"
-    result=$(cat "$LOGS/$name.result")
-    rm -f "$LOGS/$name.result"
+    result=$(cat "$results/$name")
   else
     result=$("$HACK/stage" "$name") || fail "$name"
   fi
@@ -58,6 +58,7 @@ fail() {
 stop_started() {
   local pid
   for pid in "${started[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+  rm -rf "$results"
 }
 trap stop_started EXIT
 trap 'exit 130' INT TERM

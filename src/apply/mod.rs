@@ -45,7 +45,7 @@ pub struct Target<'a> {
 }
 
 /// Why one step failed.
-pub(self) struct Cause {
+struct Cause {
     class: Class,
     reason: Reason,
     message: String,

@@ -3,6 +3,7 @@
 //! marked with its age.
 
 use std::{
+    fmt::Write as _,
     io::{IsTerminal, Write},
     process::ExitCode,
     time::Duration,
@@ -173,15 +174,16 @@ fn table(args: &TopArgs, view: &View) -> String {
     );
     for connector in &view.status.connectors {
         let decision = decision(connector);
-        text.push_str(&format!(
-            "{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {decision}\n",
+        let _ = writeln!(
+            text,
+            "{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {decision}",
             connector.name,
             number(connector.lag),
             seconds(connector.time_lag_seconds),
             rate(connector.arrival_rate),
             rate(connector.consume_rate),
             replicas(connector),
-        ));
+        );
     }
     for condition in &view.status.conditions {
         if condition.status == "False" {

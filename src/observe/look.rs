@@ -28,7 +28,7 @@ pub async fn look(
     kafka: &Known<kafka::Client>,
 ) -> LookSeen {
     let (in_kafka, containers) = tokio::join!(
-        in_kafka(sources, subject, kafka),
+        Box::pin(in_kafka(sources, subject, kafka)),
         containers::containers(sources, subject)
     );
     let (cluster, topics, claims) = in_kafka;
@@ -60,7 +60,7 @@ async fn in_connect(
         Known::Value(cluster) => Known::Value(i32::try_from(cluster.brokers).unwrap_or(i32::MAX)),
         Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
     };
-    let view = workers::workers(sources, subject, brokers).await;
+    let view = Box::pin(workers::workers(sources, subject, brokers)).await;
     let connect = match subject.spec.connect {
         Some(_) => Some(connect::connect(sources, subject, &view).await),
         None => None,
@@ -83,7 +83,9 @@ async fn in_kafka(
 ) -> InKafka {
     let names = pipeline::topics_to_read(subject);
     let (cluster, mut topics) = match kafka {
-        Known::Value(client) => tokio::join!(cluster(client), topics::topics(client, &names)),
+        Known::Value(client) => {
+            tokio::join!(cluster(client), Box::pin(topics::topics(client, &names)))
+        }
         Known::Unknown(unknown) => (
             Known::Unknown(unknown.clone()),
             topics::all(&names, unknown),

@@ -292,7 +292,9 @@ fn pause(look: &mut Look) {
     for connector in &mut look.connectors {
         connector.steps.clear();
     }
+    look.workers.claim = None;
     look.workers.steps.clear();
+    look.workers.removals.clear();
     look.findings.push(Finding::waiting(
         Reason::Paused,
         format!("annotation {PAUSED} is true: nothing is written but status; remove it to go on"),

@@ -111,6 +111,7 @@ async fn reconcile_guarded(pipeline: Arc<Guarded>, context: Arc<Context>) -> Res
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the controller's signature")]
 fn retry(pipeline: Arc<Guarded>, error: &Error, _: Arc<Context>) -> Action {
     warn!(pipeline = pipeline.meta().name.as_deref().unwrap_or_default(), %error, "pass failed");
     Action::requeue(RETRY)

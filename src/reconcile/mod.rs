@@ -147,7 +147,8 @@ async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Action,
     let now = (context.now)();
     let due = state.due(pipeline, now);
     if due.look || !due.samples.is_empty() {
-        work(pipeline, context, &mut state, &due, now).await?;
+        // Boxed: everything that a pass reads would otherwise lie in each of its futures.
+        Box::pin(work(pipeline, context, &mut state, &due, now)).await?;
     }
     Ok(Action::requeue(state.wait(pipeline, (context.now)())))
 }
@@ -180,7 +181,7 @@ async fn work(
     };
     plan.cluster_id.clone_from(&last.cluster_id);
     if due.look {
-        let seen = observe::look::look(&context.sources, subject, &kafka).await;
+        let seen = Box::pin(observe::look::look(&context.sources, subject, &kafka)).await;
         state.remember(&seen);
         plan = plan::pipeline::look(subject, &seen);
         state.restarts = restarts_of(&plan);

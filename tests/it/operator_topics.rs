@@ -20,11 +20,11 @@ use crate::support::{
     operator::{self, Tenant, condition},
 };
 
-fn spec(topics: Value) -> Value {
+fn spec(topics: &Value) -> Value {
     spec_at(kafka::shared(), topics)
 }
 
-fn spec_at(broker: &Broker, topics: Value) -> Value {
+fn spec_at(broker: &Broker, topics: &Value) -> Value {
     json!({"kafka": {"bootstrapServers": broker.bootstrap()}, "topics": topics})
 }
 
@@ -61,7 +61,7 @@ async fn topics_are_created_as_declared_and_drift_is_repaired() {
         "name": name, "partitions": 3, "replicationFactor": 1, "minInSyncReplicas": 1,
         "config": {"retention.ms": "86400000"},
     }]);
-    tenant.apply("p", spec(topics)).await;
+    tenant.apply("p", spec(&topics)).await;
     let status = tenant.ready("p").await;
     let seen = topic(&client, &name).await.unwrap();
     assert_eq!((seen.partitions, seen.replication_factor), (3, Some(1)));
@@ -86,7 +86,7 @@ async fn partitions_grow_and_what_cannot_be_done_is_refused_as_a_whole() {
     let (tenant, client) = (Tenant::new().await, kafka::shared().client().await);
     let name = format!("{}.grows", tenant.namespace);
     let sized = |partitions: i32, factor: i32, retention: &str| {
-        spec(json!([{
+        spec(&json!([{
             "name": name, "partitions": partitions, "replicationFactor": factor,
             "config": {"retention.ms": retention},
         }]))
@@ -116,7 +116,7 @@ async fn more_replicas_than_brokers_is_told_in_the_brokers_words_without_a_tight
     let tenant = Tenant::new().await;
     let name = format!("{}.wide", tenant.namespace);
     tenant
-        .apply("p", spec(json!([{"name": name, "replicationFactor": 3}])))
+        .apply("p", spec(&json!([{"name": name, "replicationFactor": 3}])))
         .await;
     let message = tenant.refused("p", "TopicRefused").await;
     assert!(message.contains("INVALID_REPLICATION_FACTOR"), "{message}");
@@ -137,9 +137,9 @@ async fn the_first_pipeline_holds_a_topic_and_the_other_says_which() {
     let (first, second) = (Tenant::new().await, Tenant::new().await);
     let name = format!("{}.shared", first.namespace);
     let topics = json!([{"name": name, "partitions": 1}]);
-    first.apply("p", spec(topics.clone())).await;
+    first.apply("p", spec(&topics)).await;
     first.ready("p").await;
-    second.apply("q", spec(topics)).await;
+    second.apply("q", spec(&topics)).await;
     let message = second.refused("q", "Claimed").await;
     assert!(
         message.contains(&format!("{}/p", first.namespace)),
@@ -160,7 +160,7 @@ async fn deletion_keeps_topics_unless_told_otherwise() {
         format!("{}.gone", tenant.namespace),
     );
     let topics = json!([{"name": kept}, {"name": gone, "deletionPolicy": "Delete"}]);
-    tenant.apply("p", spec(topics)).await;
+    tenant.apply("p", spec(&topics)).await;
     tenant.ready("p").await;
     tenant.delete("p", 20).await;
     assert!(topic(&client, &kept).await.is_some());
@@ -177,11 +177,11 @@ async fn a_topic_taken_out_of_the_list_is_released_and_stays() {
     tenant
         .apply(
             "p",
-            spec(json!([{"name": one}, {"name": two, "deletionPolicy": "Delete"}])),
+            spec(&json!([{"name": one}, {"name": two, "deletionPolicy": "Delete"}])),
         )
         .await;
     tenant.ready("p").await;
-    tenant.apply("p", spec(json!([{"name": one}]))).await;
+    tenant.apply("p", spec(&json!([{"name": one}]))).await;
     tenant
         .until("p", 20, |status| status.topics.len() == 1)
         .await;
@@ -199,7 +199,7 @@ async fn a_topic_is_deleted_by_request_only_with_its_very_id() {
     );
     kafka::shared().create_topic(&two, 1).await;
     let id = topic(&client, &two).await.unwrap().id;
-    tenant.apply("p", spec(json!([{"name": one}]))).await;
+    tenant.apply("p", spec(&json!([{"name": one}]))).await;
     tenant.ready("p").await;
     tenant
         .annotate("p", "sluice.dev/delete-topic", &format!("{two}@other"))
@@ -221,7 +221,7 @@ async fn a_topic_that_is_already_there_is_taken_over_by_its_rule() {
     let name = format!("{}.before", tenant.namespace);
     kafka::shared().create_topic(&name, 2).await;
     let adopting = |adopt: &str, partitions: i32| {
-        spec(json!([{"name": name, "partitions": partitions, "adopt": adopt}]))
+        spec(&json!([{"name": name, "partitions": partitions, "adopt": adopt}]))
     };
     tenant.apply("p", adopting("Never", 2)).await;
     tenant.refused("p", "TopicExists").await;
@@ -245,7 +245,7 @@ async fn an_observed_topic_is_only_read() {
     let (tenant, client) = (Tenant::new().await, kafka::shared().client().await);
     let name = format!("{}.theirs", tenant.namespace);
     let topics = json!([{"name": name, "management": "Observed"}]);
-    tenant.apply("p", spec(topics)).await;
+    tenant.apply("p", spec(&topics)).await;
     tenant.refused("p", "TopicMissing").await;
     assert!(topic(&client, &name).await.is_none());
     kafka::shared().create_topic(&name, 5).await;
@@ -261,7 +261,7 @@ async fn a_kafka_that_is_away_is_told_once_and_recovered_from() {
     let mut broker = Broker::start(&[]);
     let tenant = Tenant::new().await;
     tenant
-        .apply("p", spec_at(&broker, json!([{"name": "t"}])))
+        .apply("p", spec_at(&broker, &json!([{"name": "t"}])))
         .await;
     let before = tenant.ready("p").await;
     broker.kill();
@@ -292,7 +292,7 @@ async fn a_pipeline_whose_kafka_is_gone_can_be_deleted_and_says_what_is_left() {
     let mut broker = Broker::start(&[]);
     let tenant = Tenant::new().await;
     let topics = json!([{"name": "left", "deletionPolicy": "Delete"}]);
-    tenant.apply("p", spec_at(&broker, topics)).await;
+    tenant.apply("p", spec_at(&broker, &topics)).await;
     tenant.ready("p").await;
     broker.kill();
     tenant
@@ -308,7 +308,7 @@ async fn brokers_that_create_topics_by_themselves_are_warned_of() {
     let broker = Broker::start(&[("auto.create.topics.enable", "true")]);
     let tenant = Tenant::new().await;
     tenant
-        .apply("p", spec_at(&broker, json!([{"name": "t"}])))
+        .apply("p", spec_at(&broker, &json!([{"name": "t"}])))
         .await;
     tenant.ready("p").await;
     let told = tenant.events("AutoCreateEnabled").await;
@@ -322,11 +322,11 @@ async fn brokers_that_create_topics_by_themselves_are_warned_of() {
 async fn another_cluster_behind_the_same_address_is_refused_until_accepted() {
     let tenant = Tenant::new().await;
     let name = format!("{}.moved", tenant.namespace);
-    tenant.apply("p", spec(json!([{"name": name}]))).await;
+    tenant.apply("p", spec(&json!([{"name": name}]))).await;
     let first = tenant.ready("p").await;
     let other = Broker::start(&[]);
     tenant
-        .apply("p", spec_at(&other, json!([{"name": name}])))
+        .apply("p", spec_at(&other, &json!([{"name": name}])))
         .await;
     tenant.refused("p", "ClusterChanged").await;
     let other_client = other.client().await;
@@ -351,11 +351,11 @@ async fn a_paused_pipeline_is_not_touched_and_can_be_deleted() {
         format!("{}.one", tenant.namespace),
         format!("{}.two", tenant.namespace),
     );
-    tenant.apply("p", spec(json!([{"name": one}]))).await;
+    tenant.apply("p", spec(&json!([{"name": one}]))).await;
     tenant.ready("p").await;
     tenant.annotate("p", "sluice.dev/paused", "true").await;
     tenant
-        .apply("p", spec(json!([{"name": one}, {"name": two}])))
+        .apply("p", spec(&json!([{"name": one}, {"name": two}])))
         .await;
     tenant.refused("p", "Paused").await;
     assert!(topic(&client, &two).await.is_none());

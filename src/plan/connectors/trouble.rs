@@ -138,6 +138,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "a literal at every call")]
     fn pod(container: Value) -> Pod {
         let mut status = json!({"name": "main", "image": "img:1", "imageID": "", "ready": false, "restartCount": 0});
         status

@@ -4,7 +4,6 @@
 //! ends.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "a fixture: it uses clients and the clock directly, and a failure ends the test"
 )]
 

@@ -3,12 +3,12 @@
 //! brought to say. Most tests share one worker and keep apart by names.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     reason = "a fixture: it uses clients and the clock directly"
 )]
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -65,7 +65,7 @@ impl Worker {
             ("rest.advertised.port", port.to_string()),
             ("plugin.path", plugins()),
         ] {
-            properties.push_str(&format!("{key}={value}\n"));
+            writeln!(properties, "{key}={value}").unwrap();
         }
         let file = dir.path().join("worker.properties");
         fs::write(&file, properties).unwrap();

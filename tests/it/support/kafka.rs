@@ -3,7 +3,6 @@
 //! the test process, however that ends.
 #![expect(
     clippy::disallowed_methods,
-    clippy::disallowed_types,
     clippy::panic,
     reason = "a fixture: it uses clients and the clock directly, and a failure ends the test"
 )]

@@ -2,7 +2,7 @@
 //! every namespace. And the few words that tests need to ask for a pipeline and watch it.
 
 use std::{
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{Arc, Once, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -35,27 +35,16 @@ pub const OPERATOR_NAMESPACE: &str = "default";
 /// How long an unreachable Kafka may hold a deletion here.
 pub const DELETION_DEADLINE: Duration = Duration::from_secs(8);
 
-/// The running operator.
-pub struct Operator {
-    /// What it counts.
-    pub metrics: Metrics,
+/// Starts the operator that all tests share, on threads of its own.
+pub fn start() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        std::thread::spawn(|| tokio::runtime::Runtime::new().unwrap().block_on(run()));
+    });
 }
 
-/// The operator that all tests share, on threads of its own.
-pub fn shared() -> &'static Operator {
-    static OPERATOR: OnceLock<Operator> = OnceLock::new();
-    OPERATOR.get_or_init(|| {
-        let metrics = Metrics::default();
-        let counts = metrics.clone();
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(run(counts));
-        });
-        Operator { metrics }
-    })
-}
-
-async fn run(metrics: Metrics) {
+async fn run() {
+    let metrics = Metrics::default();
     let client = apiserver::shared().client();
     let settings = Settings {
         connect_image: "sluice/kafka:4.3.1".into(),
@@ -108,7 +97,7 @@ pub struct Tenant {
 impl Tenant {
     /// A new namespace, and the operator running.
     pub async fn new() -> Self {
-        shared();
+        start();
         let namespace = apiserver::shared().namespace().await;
         Self {
             client: apiserver::shared().client(),

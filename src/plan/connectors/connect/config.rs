@@ -116,8 +116,11 @@ pub fn topics<'a>(
         .flat_map(|value| value.split(',').map(str::trim))
         .chain(consumed.map(String::as_str))
         .collect();
-    let names = declared.iter().map(|topic| topic.name.as_str());
-    names.filter(|name| named.contains(name)).collect()
+    declared
+        .iter()
+        .map(|topic| topic.name.as_str())
+        .filter(|topic| named.contains(topic))
+        .collect()
 }
 
 /// Whether a role and a class contradict each other; then what to say.

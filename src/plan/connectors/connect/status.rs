@@ -98,10 +98,12 @@ fn stands(
     restarts: Restarts,
 ) -> (ConnectorPhase, Option<Finding>) {
     let Some(live) = live else {
-        return match request.suspended {
-            true => (ConnectorPhase::Stopped, None),
-            false => (ConnectorPhase::Waiting, None),
+        let phase = if request.suspended {
+            ConnectorPhase::Stopped
+        } else {
+            ConnectorPhase::Waiting
         };
+        return (phase, None);
     };
     let field = request.field();
     let waiting = |reason, words| {
@@ -129,9 +131,10 @@ fn stands(
             waiting(Reason::TasksNotRunning, "it runs and has no tasks yet")
         }
         (ConnectorState::Running, LiveState::Running) => {
-            match live.tasks.iter().all(|t| t.state == LiveState::Running) {
-                true => (ConnectorPhase::Running, None),
-                false => waiting(Reason::TasksNotRunning, "not all of its tasks run yet"),
+            if live.tasks.iter().all(|t| t.state == LiveState::Running) {
+                (ConnectorPhase::Running, None)
+            } else {
+                waiting(Reason::TasksNotRunning, "not all of its tasks run yet")
             }
         }
     }
