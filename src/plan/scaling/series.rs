@@ -201,7 +201,7 @@ impl Rates {
             arrival,
             consume: window.rate(|l| l.consumed),
             saturated: window.saturated(interval),
-            sustained: double.map(|w| w.rate(|l| l.consumed) / w.most_pods()),
+            sustained: double.map(|w| w.sustained()),
             load: look
                 .settled
                 .then(|| newest / f64::from(look.replicas.max(1))),
@@ -251,6 +251,18 @@ impl Window {
         } else {
             0.0
         }
+    }
+
+    /// Records per second and pod without the largest lump, which may have waited for its commit
+    /// since before the window: a bound must not be too high.
+    fn sustained(&self) -> f64 {
+        let lumps = self.looks.windows(2).map(|pair| match pair {
+            [before, after] => after.consumed - before.consumed,
+            _ => 0.0,
+        });
+        let largest = lumps.fold(0.0, f64::max);
+        let rate = self.rate(|l| l.consumed) - largest / self.seconds;
+        rate.max(0.0) / self.most_pods()
     }
 
     fn most_pods(&self) -> f64 {

@@ -88,7 +88,7 @@ pub struct Step {
 pub fn pauses(spec: &Autoscaling, memory: &Memory, at: Timestamp, step: Step, trace: &mut Trace) {
     let (last_in, last_out) = (memory.last_scale_in, memory.last_scale_out);
     let wait = if trace.is_scale_in() {
-        let trial = steady::trial_wait([last_in, last_out], at).filter(|_| step.is_trial);
+        let trial = steady::trial_wait(last_in, last_out, at).filter(|_| step.is_trial);
         steady::scale_in_wait(spec, last_in, last_out, at).or(trial)
     } else if trace.is_scale_out() {
         steady::scale_out_wait(spec, last_out, at, step.is_relative)

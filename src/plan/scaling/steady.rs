@@ -9,8 +9,10 @@ use crate::api::scaling::{Autoscaling, Behavior};
 /// Binary fractions are not exact: 10 x 0.27 / 0.3 is a little above 9. Differences below this
 /// fraction are none.
 const EXACT: f64 = 1e-9;
-/// How long, in seconds, a count is watched before fewer are tried.
-const TRIAL_SECONDS: f64 = 60.0;
+/// How long, in seconds, a trial waits after a scale-in.
+const AFTER_SCALE_IN: f64 = 60.0;
+/// How long, in seconds, a trial waits after a scale-out.
+const AFTER_SCALE_OUT: f64 = 3600.0;
 
 /// The smallest whole count that covers `need`, 1 to 1,000,000: 1.5 more makes 2 more, 1.5 fewer
 /// makes 1 fewer, as AWS rounds.
@@ -64,12 +66,24 @@ pub fn scale_in_wait(
         .then(|| format!("the last scale-in is less than cooldown.scaleIn ({cooldown}) ago"))
 }
 
-/// Why a trial must wait: less than a minute has passed since the last change, too short a time to
-/// tell what the present count is worth.
-pub fn trial_wait(last: [Option<Change>; 2], at: Timestamp) -> Option<String> {
-    let last = last.iter().flatten().map(|change| change.at).max()?;
-    (seconds_between(last, at) < TRIAL_SECONDS)
-        .then(|| "a trial waits until 1m after the last change".to_owned())
+/// Why a trial must wait. After a scale-in, a minute: too short a time tells nothing of the present
+/// count. After a scale-out, an hour: the group has just shown that it needs more, and a trial that
+/// fails costs its records a delay.
+pub fn trial_wait(
+    last_in: Option<Change>,
+    last_out: Option<Change>,
+    at: Timestamp,
+) -> Option<String> {
+    let within = |last: Option<Change>, wait: f64| {
+        last.is_some_and(|change| seconds_between(change.at, at) < wait)
+    };
+    if within(last_out, AFTER_SCALE_OUT) {
+        Some("a trial waits until 1h after a scale-out".to_owned())
+    } else if within(last_in, AFTER_SCALE_IN) {
+        Some("a trial waits until 1m after a scale-in".to_owned())
+    } else {
+        None
+    }
 }
 
 /// Why a scale-in must wait: the pods of the last scale-out are still warming up.
@@ -179,11 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn a_trial_waits_for_a_minute_after_any_change() {
-        let last = [Some(change(0, 1, 2)), Some(change(30, 2, 1))];
-        assert!(trial_wait(last, at(89)).is_some());
-        assert!(trial_wait(last, at(90)).is_none());
-        assert!(trial_wait([None, None], at(0)).is_none());
+    fn a_trial_waits_longer_after_a_scale_out() {
+        let change = Some(change(0, 2, 1));
+        assert!(trial_wait(change, None, at(59)).is_some());
+        assert!(trial_wait(change, None, at(60)).is_none());
+        assert!(trial_wait(None, change, at(3599)).is_some());
+        assert!(trial_wait(None, change, at(3600)).is_none());
+        assert!(trial_wait(None, None, at(0)).is_none());
     }
 
     #[test]

@@ -115,6 +115,24 @@ fn noise_around_a_constant_load_does_not_make_it_flap() {
     }
 }
 
+/// Six pods are a little too few for the load, and the commits come in lumps: what was processed
+/// in a window that begins just before a commit must not pass for what pods can do.
+#[test]
+fn lumps_of_commits_do_not_make_pods_look_faster() {
+    let spec = block(&json!({"maxReplicas": 12, "policies": lag_policy(3000.0)}));
+    let model = Model {
+        startup: 15,
+        rebalance: 4,
+        commit: 5,
+        ..Model::default()
+    };
+    let mut noise = noise(0);
+    let mut story = Loop::new(spec, Group::new(model, 6));
+    story.run(3600, |_| 2420.0 * noise());
+    assert!(story.direction_changes() <= 2, "{:?}", story.changes());
+    assert_eq!(story.group.replicas(), 12, "{:?}", story.changes());
+}
+
 /// After a step of the load the count settles within a few changes, and stays.
 #[test]
 fn it_settles_after_a_step_of_the_load() {

@@ -324,7 +324,8 @@ proptest! {
             for (look, undisturbed) in looks.iter().zip(&story.decisions).skip(k) {
                 let decision =
                     decide(&story.spec, OffsetReset::Earliest, &mut restarted, look);
-                if decision.why.contains("is a trial") {
+                let tries = |d: &Decision| d.stages.iter().any(|s| s.reason.contains("trial:"));
+                if tries(&decision) {
                     break;
                 }
                 let (lowest, highest) =
