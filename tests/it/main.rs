@@ -4,6 +4,7 @@
 mod connect_rest;
 mod container;
 mod crds;
+mod docs;
 mod kafka_faults;
 mod kafka_read;
 mod kafka_write;
