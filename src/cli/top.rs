@@ -124,10 +124,16 @@ async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
 
 async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
     let api: Api<IngestionPipeline> = Api::namespaced(client.clone(), &args.namespace);
-    let pipeline = api
-        .get(&args.name)
+    let found = api
+        .get_opt(&args.name)
         .await
-        .with_context(|| format!("cannot read pipeline {}/{}", args.namespace, args.name))?;
+        .context("cannot read pipelines")?;
+    let pipeline = found.with_context(|| {
+        format!(
+            "there is no pipeline {} in namespace {}",
+            args.name, args.namespace
+        )
+    })?;
     let at = now();
     let written = pipeline
         .metadata
@@ -255,6 +261,18 @@ fn decision(connector: &ConnectorStatus) -> String {
             format!("{} -> {}: {}", decision.from, decision.to, decision.why)
         }
         Some(decision) => format!("hold {}: {}", decision.to, decision.why),
-        None => connector.message.clone(),
+        None => standing(connector),
     }
+}
+
+/// How a connector without decisions stands.
+fn standing(connector: &ConnectorStatus) -> String {
+    if !connector.message.is_empty() {
+        return connector.message.clone();
+    }
+    let tasks = connector.tasks.map_or_else(String::new, |tasks| {
+        let all = tasks.running + tasks.failed + tasks.unassigned;
+        format!(", {} of {all} tasks running", tasks.running)
+    });
+    format!("{:?}{tasks}", connector.phase)
 }

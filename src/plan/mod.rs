@@ -12,6 +12,7 @@ pub mod pipeline;
 pub mod rescale;
 pub mod scaling;
 pub mod settle;
+pub mod tellings;
 pub mod topics;
 
 use std::{collections::BTreeMap, fmt, time::Duration};

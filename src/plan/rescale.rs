@@ -84,9 +84,14 @@ pub fn rescale(
         plan.series = numbers(&series);
         return plan;
     };
-    let decision = scaling::decide(spec, offset_reset, scaler, &seen.observation);
-    plan.series = numbers(&decision.series);
     let guard = guard(subject, counts, conflict, seen);
+    let decide = if guard.is_some() {
+        scaling::decide_without_acting
+    } else {
+        scaling::decide
+    };
+    let decision = decide(spec, offset_reset, scaler, &seen.observation);
+    plan.series = numbers(&decision.series);
     plan.decided = counts.map(|counts| {
         let last = subject
             .last

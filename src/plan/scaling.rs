@@ -131,6 +131,21 @@ pub fn decide(
     decide_on(spec, scaler, observation, &reading)
 }
 
+/// As [`decide`], for a count that will not be touched: the observation is kept, and nothing of the
+/// decision is remembered, so that no cooldown begins with a change that never happened.
+#[must_use]
+pub fn decide_without_acting(
+    spec: &Autoscaling,
+    offset_reset: OffsetReset,
+    scaler: &mut Scaler,
+    observation: &Observation,
+) -> Decision {
+    let memory = scaler.memory.clone();
+    let decision = decide(spec, offset_reset, scaler, observation);
+    scaler.memory = memory;
+    decision
+}
+
 /// The series of a connector that nobody scales, looked at every `interval`.
 #[must_use]
 pub fn measure(

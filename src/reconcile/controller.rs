@@ -57,7 +57,8 @@ pub async fn run(
         .run(reconcile_guarded, retry, context)
         .for_each(|result| async move {
             match result {
-                Ok(_) => {}
+                // What a pass could not report, `retry` has said.
+                Ok(_) | Err(kube::runtime::controller::Error::ReconcilerFailed(..)) => {}
                 // A pass was asked for an object that was deleted meanwhile.
                 Err(kube::runtime::controller::Error::ObjectNotFound(object)) => {
                     debug!(%object, "gone before its pass");

@@ -18,7 +18,7 @@ use crate::{
         conditions::{self, Verdict},
         deletion::{self, DeletionPlan},
         pipeline::Subject,
-        settle::Telling,
+        tellings::Telling,
     },
 };
 

@@ -27,7 +27,7 @@ use crate::{
         self, Failure, Identity, PipelinePlan, Settings,
         connectors::{connect::restarts::Restarts, workers},
         pipeline::Subject,
-        settle,
+        settle, tellings,
     },
     report::Reporter,
 };
@@ -199,7 +199,7 @@ async fn work(
     if due.look {
         state.looked(pipeline, now, outcome(&plan, &next, &failures));
     }
-    let tellings = settle::tellings(&last, &next, &plan, &failures);
+    let tellings = tellings::tellings(&last, &next, &plan, &failures);
     let written = state.written.take();
     state.written = context
         .reporter

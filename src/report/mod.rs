@@ -10,10 +10,7 @@ use crate::{
         self,
         events::{Events, Happening},
     },
-    plan::{
-        names::MANAGER,
-        settle::{self, Telling},
-    },
+    plan::{names::MANAGER, settle, tellings::Telling},
     telemetry::{
         live::Live,
         metrics::{ConnectorLabels, ConnectorNumbers, Metrics},

@@ -1,5 +1,5 @@
 //! The Connect workers of a pipeline: one group, never shared, as a Deployment with its Service,
-//! its properties and its `NetworkPolicy` (ADR 010). Decides when they are written, when they are
+//! its properties and its `NetworkPolicy` (ADR 2). Decides when they are written, when they are
 //! deleted, and when to keep hands off; what is in them is rendered below.
 
 mod objects;

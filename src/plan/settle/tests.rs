@@ -1,5 +1,7 @@
 use super::*;
-use crate::plan::{Decided, Numbers, connectors::part::ConnectorPart, topics::TopicPlan};
+use crate::plan::{
+    Decided, Numbers, connectors::part::ConnectorPart, tellings::tellings, topics::TopicPlan,
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
