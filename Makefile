@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: demo demo-down test test-fast check parts clean-cache help
 
-demo: ## A cluster, Kafka, the operator and the story of two pipelines (first run: about 20 minutes)
+demo: ## A cluster, Kafka, the operator and the story of two pipelines
 	hack/cluster/up
 	demo/run
 
