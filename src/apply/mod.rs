@@ -16,7 +16,7 @@ use crate::{
     connect,
     k8s::{self, claims::Holder},
     kafka,
-    plan::{Failure, Identity, PipelinePlan, claims::Claim, names},
+    plan::{Failure, Identity, PipelinePlan, claims::Claim, kafka_reason, names},
     telemetry::metrics::Metrics,
 };
 
@@ -157,14 +157,13 @@ fn claim_failure(error: &k8s::Error) -> Cause {
 }
 
 fn kafka_failure(error: &kafka::Error, refused: Reason) -> Cause {
-    let reason = match error.class() {
-        Class::Down => Reason::KafkaUnreachable,
-        Class::Denied => Reason::KafkaDenied,
+    let class = error.class();
+    let reason = match class {
         Class::Invalid => refused,
-        _ => Reason::KafkaRefused,
+        _ => kafka_reason(class, error.security()),
     };
     Cause {
-        class: error.class(),
+        class,
         reason,
         message: error.to_string(),
     }

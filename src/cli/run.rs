@@ -20,7 +20,7 @@ use crate::{
     connect,
     k8s::{self, events::Events},
     kafka::{Pool, PoolSettings},
-    observe::Sources,
+    observe::{Sources, credentials::Credentials},
     reconcile::{Context, controller},
     report::Reporter,
     telemetry::{
@@ -97,6 +97,7 @@ fn context(
     let sources = Sources {
         kube: client.clone(),
         kafka: Pool::new(PoolSettings::default()),
+        credentials: Credentials::default(),
         connect: connect.clone(),
         operator_namespace: settings.operator_namespace.clone(),
     };

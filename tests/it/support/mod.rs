@@ -5,6 +5,7 @@ pub mod connect;
 pub mod kafka;
 pub mod operator;
 pub mod proxy;
+pub mod secure;
 
 use std::path::PathBuf;
 use std::time::Duration;
