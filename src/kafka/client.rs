@@ -215,7 +215,7 @@ impl Handle {
         let connections = self.main.iter().chain(&groups);
         let notices = connections.flat_map(|connection| admin_ffi::take_notices(connection));
         let mut link = lock(&self.link);
-        let heard = || self.heard(&groups);
+        let heard = || self.heard(groups.as_ref());
         for notice in notices {
             link.note(notice, heard().find_map(Heard::refused_certificate));
         }
@@ -229,7 +229,8 @@ impl Handle {
         }
     }
 
-    fn heard<'a>(&'a self, groups: &'a Option<Arc<Connection>>) -> impl Iterator<Item = &'a Heard> {
+    /// What was heard on both connections.
+    fn heard<'a>(&'a self, groups: Option<&'a Arc<Connection>>) -> impl Iterator<Item = &'a Heard> {
         let connections = self.main.iter().chain(groups);
         connections.map(|connection| connection.context().as_ref())
     }

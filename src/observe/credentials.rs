@@ -40,9 +40,12 @@ const KEEP: Duration = Duration::from_secs(30);
 /// Whose Kafka: the namespace, and what the pipeline says of it.
 type Key = (String, Kafka);
 
+/// When it was read, and what was.
+type Read = (Instant, Known<Security>);
+
 /// Credentials that were read a moment ago. Clones share them.
 #[derive(Clone, Default)]
-pub struct Credentials(Arc<Mutex<HashMap<Key, (Instant, Known<Security>)>>>);
+pub struct Credentials(Arc<Mutex<HashMap<Key, Read>>>);
 
 impl Credentials {
     /// The security of a pipeline's Kafka clients, read again when that was last done longer ago
@@ -75,7 +78,7 @@ impl Credentials {
         known
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Instant, Known<Security>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Read>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,16 +18,16 @@ fn secret(text: &str) -> Sensitive {
     Sensitive::new(text.to_owned())
 }
 
-fn tls(ca: &str) -> Option<Tls> {
-    Some(Tls {
+fn tls(ca: &str) -> Tls {
+    Tls {
         ca: Some(ca.to_owned()),
         client: None,
-    })
+    }
 }
 
 fn password(mechanism: &'static str, password: &str) -> Security {
     Security {
-        tls: tls(&secure::shared().ca),
+        tls: Some(tls(&secure::shared()).ca),
         sasl: Some(Sasl::Password {
             mechanism,
             username: USER.to_owned(),
@@ -39,7 +39,7 @@ fn password(mechanism: &'static str, password: &str) -> Security {
 fn token(client_secret: &str) -> Security {
     let secure = secure::shared();
     Security {
-        tls: tls(&secure.ca),
+        tls: Some(tls(&secure.ca)),
         sasl: Some(Sasl::OauthBearer(ClientCredentials {
             token_endpoint_url: secure.token_endpoint.clone(),
             scope: Some("kafka".to_owned()),
@@ -86,7 +86,7 @@ async fn refused(listener: &str, security: Security) -> Error {
 async fn every_kind_of_security_lets_the_right_one_in() {
     let secure = secure::shared();
     let plain_tls = Security {
-        tls: tls(&secure.ca),
+        tls: Some(tls(&secure.ca)),
         sasl: None,
     };
     let ways = [
@@ -151,7 +151,7 @@ async fn a_wrong_proof_is_a_login_that_names_who_tried() {
 async fn what_is_wrong_with_a_certificate_is_told_apart() {
     let secure = secure::shared();
     let trusting = |ca: &str| Security {
-        tls: tls(ca),
+        tls: Some(tls(ca)),
         sasl: None,
     };
     let cases = [
@@ -192,7 +192,7 @@ async fn clear_text_and_tls_that_meet_say_so() {
     let config = ClientConfig {
         bootstrap_servers: secure.broker.bootstrap(),
         security: Security {
-            tls: tls(&secure.ca),
+            tls: Some(tls(&secure.ca)),
             sasl: None,
         },
     };

@@ -30,6 +30,7 @@ const CA_FILE: &str = "ca.crt";
 const TOKEN_CA_FILE: &str = "token-ca.crt";
 
 /// A key of a Secret, and the file that it is in a pod.
+#[derive(Clone, Copy)]
 struct Item<'a> {
     secret: &'a str,
     key: &'a str,
