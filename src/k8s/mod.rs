@@ -7,14 +7,32 @@ pub mod events;
 pub mod read;
 pub mod write;
 
-use std::{future::Future, time::Duration};
+use std::{fmt::Debug, future::Future, time::Duration};
 
-use kube::{Client, Config, core::Status};
+use kube::{
+    Client, Config, Resource,
+    core::{NamespaceResourceScope, Status},
+};
+use serde::de::DeserializeOwned;
 
 use crate::class::Class;
 
 /// How long one call may take, with the client's own retries.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A kind whose objects live in namespaces: what [`read`] and [`write`] can move.
+pub trait Namespaced:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned
+{
+}
+
+impl<K> Namespaced for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+{
+}
 
 /// A client for the cluster that this process runs in, or for the kubeconfig's current context.
 ///
