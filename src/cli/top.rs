@@ -20,6 +20,10 @@ use crate::api::{IngestionPipeline, IngestionPipelineStatus, connectors::Connect
 /// How long one question to the cluster may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How often the Service is asked: it picks an operator at random, and one that stands by answers
+/// 421.
+const TRIES: usize = 10;
+
 /// Flags of `sluice top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
@@ -117,9 +121,14 @@ async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
         "/api/v1/namespaces/{}/services/{}:http/proxy/v1/pipelines/{}/{}",
         args.operator_namespace, args.operator_service, args.namespace, args.name
     );
-    Ok(client
-        .request(http::Request::get(path).body(Vec::new())?)
-        .await?)
+    for _ in 0..TRIES {
+        let request = http::Request::get(&path).body(Vec::new())?;
+        match client.request(request).await {
+            Err(kube::Error::Api(status)) if status.code == 421 => {}
+            answer => return Ok(answer?),
+        }
+    }
+    Err(anyhow!("no operator leads"))
 }
 
 async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {

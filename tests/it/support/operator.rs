@@ -17,7 +17,7 @@ use sluice::{
     api::{IngestionPipeline, IngestionPipelineStatus},
     apply::Sinks,
     connect,
-    k8s::events::Events,
+    k8s::{events::Events, lease::Leadership},
     kafka::{Pool, PoolSettings},
     observe::Sources,
     plan::Settings,
@@ -66,6 +66,7 @@ async fn run() {
     let sinks = Sinks {
         kube: client.clone(),
         connect,
+        leadership: Leadership::alone(),
         metrics: metrics.clone(),
         operator_namespace: OPERATOR_NAMESPACE.into(),
     };
@@ -78,7 +79,14 @@ async fn run() {
     };
     let context = Context::new(sources, sinks, reporter, settings, now);
     let ready = Arc::new(AtomicBool::new(false));
-    controller::run(client, Arc::new(context), ready, CancellationToken::new()).await;
+    controller::run(
+        client,
+        &[],
+        Arc::new(context),
+        ready,
+        CancellationToken::new(),
+    )
+    .await;
 }
 
 #[expect(clippy::disallowed_methods, reason = "the operator's clock")]
