@@ -152,14 +152,19 @@ impl Operator {
         let work = async {
             info!("leading");
             self.leads();
-            tokio::join!(self.work(), self.tell(&lease, "leads")).0
+            tokio::join!(
+                self.work(),
+                self.tell(&lease, "Acquire", "this operator leads")
+            )
+            .0
         };
         let finished = tokio::select! {
             lost = &mut held => return lost?.context("leadership lost"),
             finished = work => finished,
         };
         if finished {
-            self.tell(&lease, "stopped leading").await;
+            self.tell(&lease, "Release", "this operator stopped leading")
+                .await;
             release.cancel();
             held.await??;
         }
@@ -180,13 +185,13 @@ impl Operator {
     }
 
     /// Says on the Lease what became of it.
-    async fn tell(&self, lease: &ObjectReference, what: &str) {
+    async fn tell(&self, lease: &ObjectReference, action: &str, note: &str) {
         let events = &self.context.reporter.events;
         let happening = Happening {
             warning: false,
             reason: "LeaderElection",
-            action: "LeaderElection",
-            note: &format!("this operator {what}"),
+            action,
+            note,
         };
         if let Err(error) = events.publish(lease, &happening).await {
             warn!(%error, "event not written");

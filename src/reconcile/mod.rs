@@ -166,6 +166,8 @@ async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Action,
     if due.look || !due.samples.is_empty() {
         // Boxed: everything that a pass reads would otherwise lie in each of its futures.
         Box::pin(work(pipeline, context, &mut state, &due, now)).await?;
+    } else {
+        state.look_soon();
     }
     context.succeeded(identity(pipeline).uid);
     Ok(Action::requeue(state.wait(pipeline, (context.now)())))

@@ -1,5 +1,5 @@
 //! The election in paused time, against a Lease in memory that checks resource versions as the
-//! apiserver does. tests/it/high_availability.rs has the real one.
+//! apiserver does. `tests/it/high_availability.rs` has the real one.
 
 use std::sync::Mutex;
 

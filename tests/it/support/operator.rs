@@ -106,10 +106,14 @@ impl Tenant {
     /// A new namespace, and the operator running.
     pub async fn new() -> Self {
         start();
-        let namespace = apiserver::shared().namespace().await;
+        Self::on(apiserver::shared()).await
+    }
+
+    /// A new namespace of an apiserver on which tests start operators themselves.
+    pub async fn on(apiserver: &apiserver::Apiserver) -> Self {
         Self {
-            client: apiserver::shared().client(),
-            namespace,
+            namespace: apiserver.namespace().await,
+            client: apiserver.client(),
         }
     }
 
