@@ -138,8 +138,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn lease_duration(text: &str) -> Result<Duration, String> {
     let duration = duration(text)?;
     let bounds = lease::SHORTEST..=Duration::from_secs(600);
-    if !bounds.contains(&duration) || duration.subsec_nanos() > 0 {
-        return Err("use whole seconds between 15s and 10m".to_owned());
+    if !bounds.contains(&duration) {
+        return Err("use a duration between 15s and 10m".to_owned());
     }
     Ok(duration)
 }
@@ -154,4 +154,48 @@ fn cluster_name(text: &str) -> Result<String, String> {
         return Err("use 1 to 32 lower-case letters, digits and '-'".to_owned());
     }
     Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    fn parse(flag: &str) -> Result<RunArgs, String> {
+        let parsed = Command::try_parse_from(["sluice", flag]);
+        parsed
+            .map(|command| command.run)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn namespaces_are_listed_by_commas_and_none_means_all() {
+        let named = |flag| parse(flag).unwrap().watch_namespaces().to_vec();
+        assert_eq!(named("--watch-namespaces=b,a, b,"), ["a", "b"]);
+        assert_eq!(named("--watch-namespaces="), [""; 0]);
+        let wrong = parse("--watch-namespaces=a,B").err().unwrap();
+        assert!(wrong.contains("`B` is no namespace"), "{wrong}");
+    }
+
+    #[test]
+    fn a_lease_is_long_enough_for_a_write_to_end_in_it() {
+        let lease = |flag| {
+            let args = parse(flag).ok()?;
+            args.lease("a".into(), || Timestamp::UNIX_EPOCH)
+        };
+        assert!(lease("--leader-election").is_some());
+        assert!(lease("--leader-election=true").is_some());
+        assert!(lease("--leader-election=false").is_none());
+        for wrong in ["14s", "11m"] {
+            let said = parse(&format!("--lease-duration={wrong}")).err().unwrap();
+            assert!(said.contains("between 15s and 10m"), "{said}");
+        }
+    }
 }

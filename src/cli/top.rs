@@ -285,3 +285,39 @@ fn standing(connector: &ConnectorStatus) -> String {
     });
     format!("{:?}{tasks}", connector.phase)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operator_that_stands_by_is_not_the_last_word() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let service = tower::service_fn(async |_: Request<Body>| {
+            let (code, body) = match ASKED.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => (421, "this operator stands by".to_owned()),
+                _ => (
+                    200,
+                    r#"{"at": "2026-11-23T00:00:00Z", "status": {}}"#.to_owned(),
+                ),
+            };
+            let answer = Response::builder().status(code);
+            Ok::<_, kube::Error>(answer.body(Body::from(body.into_bytes())).unwrap())
+        });
+        let args = TopArgs {
+            name: "p".into(),
+            namespace: "plant".into(),
+            once: true,
+            interval: 2,
+            operator_namespace: "sluice-system".into(),
+            operator_service: "sluice".into(),
+        };
+        live(&args, &Client::new(service, "default")).await.unwrap();
+        assert_eq!(ASKED.load(Ordering::Relaxed), 3);
+    }
+}

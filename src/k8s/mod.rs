@@ -24,6 +24,8 @@ use lease::{Leadership, NotLeading};
 
 /// How long one call may take, with the client's own retries.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+/// What fails when there is no client.
+const CONFIGURE: &str = "read the Kubernetes configuration";
 
 /// A kind whose objects live in namespaces: what [`read`] and [`write`] can move.
 pub trait Namespaced:
@@ -39,24 +41,30 @@ impl<K> Namespaced for K where
 {
 }
 
-/// A client for the cluster that this process runs in, or for the kubeconfig's current context. It
-/// reads at any time and writes only as `leadership` allows: no write gets past it.
+/// A client for the cluster that this process runs in, or for the kubeconfig's current context.
+///
+/// # Errors
+/// When there is neither a service account nor a usable kubeconfig.
+pub async fn client(leadership: Leadership) -> Result<Client, Error> {
+    let config = Config::infer().await.map_err(|source| Error::Down {
+        what: CONFIGURE.to_owned(),
+        source: Box::new(kube::Error::InferConfig(source)),
+    })?;
+    guarded(config, leadership)
+}
+
+/// A client that reads at any time and writes only as `leadership` allows: no write gets past it.
 ///
 /// Connecting takes at most 5 s. There is no read timeout: watches are quiet for minutes, and
 /// single calls are bounded by [`DEADLINE`] each.
 ///
 /// # Errors
-/// When there is neither a service account nor a usable kubeconfig.
-pub async fn client(leadership: Leadership) -> Result<Client, Error> {
-    let what = "read the Kubernetes configuration";
-    let mut config = Config::infer().await.map_err(|source| Error::Down {
-        what: what.to_owned(),
-        source: Box::new(kube::Error::InferConfig(source)),
-    })?;
+/// When the configuration cannot be used.
+pub fn guarded(mut config: Config, leadership: Leadership) -> Result<Client, Error> {
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(DEADLINE);
-    let builder =
-        ClientBuilder::try_from(config).map_err(|source| Error::new(what.to_owned(), source))?;
+    let builder = ClientBuilder::try_from(config)
+        .map_err(|source| Error::new(CONFIGURE.to_owned(), source))?;
     Ok(builder.with_layer(&gate(leadership)).build())
 }
 

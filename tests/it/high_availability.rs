@@ -5,15 +5,35 @@ use std::{net::TcpListener, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
-    api::coordination::v1::Lease,
+    api::{coordination::v1::Lease, core::v1::ConfigMap},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
     Api, CustomResourceExt, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use sluice::api::{IngestionPipeline, connectors::ConnectorStatus};
+use sluice::{
+    api::{IngestionPipeline, common::Reason, connectors::ConnectorStatus},
+    apply::{self, Sinks, Target},
+    class::Class,
+    connect,
+    k8s::{
+        self,
+        lease::{self, Elector},
+    },
+    kafka::read,
+    plan::{
+        Identity, Look, PipelinePlan,
+        connectors::{
+            connect::ConnectStep,
+            container::ContainerStep,
+            part::{ConnectorPart, ConnectorStep},
+        },
+        topics::{TopicPlan, TopicStep},
+    },
+    telemetry::metrics::Metrics,
+};
 use tokio::time::{Instant, sleep};
 
 use crate::support::{
@@ -135,6 +155,96 @@ fn operator(tenant: &Tenant, user: &str) -> Process {
 )]
 fn now() -> Timestamp {
     Timestamp::now()
+}
+
+/// A plan with a write to each: the cluster, Kafka, and Connect.
+fn plan(topic: &str) -> PipelinePlan {
+    let topic_plan = |name: &str, step| {
+        let status = json!({"name": name, "phase": "Ready", "deletionPolicy": "Retain"});
+        TopicPlan {
+            status: serde_json::from_value(status).unwrap(),
+            steps: vec![step],
+            findings: Vec::new(),
+        }
+    };
+    let declared = serde_json::from_value(json!({"name": topic})).unwrap();
+    let connector = |name: &str, step| ConnectorPart {
+        status: ConnectorStatus {
+            name: name.into(),
+            ..ConnectorStatus::default()
+        },
+        steps: vec![step],
+        ..ConnectorPart::default()
+    };
+    let (connect, scale) = (
+        ConnectStep::RestartFailed { name: "c".into() },
+        ContainerStep::Scale {
+            name: "d".into(),
+            to: 2,
+        },
+    );
+    PipelinePlan {
+        look: Some(Look {
+            topics: vec![
+                topic_plan("claimed", TopicStep::Claim),
+                topic_plan(topic, TopicStep::Create(Box::new(declared))),
+            ],
+            connectors: vec![
+                connector("connect", ConnectorStep::Connect(connect)),
+                connector("container", ConnectorStep::Container(scale)),
+            ],
+            ..Look::default()
+        }),
+        ..PipelinePlan::default()
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_lead_writes_nowhere() {
+    let server = apiserver::without_operator();
+    let tenant = Tenant::on(server).await;
+    let settings = lease::Settings {
+        namespace: tenant.namespace.clone(),
+        name: "sluice".into(),
+        identity: "a".into(),
+        duration: lease::SHORTEST,
+        clock: lease::boot_clock,
+        now,
+    };
+    let leadership = Elector::new(tenant.client.clone(), settings).leadership();
+    let sinks = Sinks {
+        kube: k8s::guarded(server.config(), leadership.clone()).unwrap(),
+        connect: connect::Client::new().unwrap(),
+        leadership,
+        metrics: Metrics::default(),
+        operator_namespace: tenant.namespace.clone(),
+    };
+    let workers = TcpListener::bind("127.0.0.1:0").unwrap();
+    workers.set_nonblocking(true).unwrap();
+    let target = Target {
+        identity: Identity {
+            namespace: &tenant.namespace,
+            name: "p",
+            uid: "1",
+        },
+        cluster_id: Some("cluster"),
+        workers: &format!("http://{}", workers.local_addr().unwrap()),
+    };
+    let (kafka, topic) = (
+        kafka::shared().client().await,
+        format!("{}.t", tenant.namespace),
+    );
+    let failures = apply::pipeline(&sinks, target, Some(&kafka), &plan(&topic)).await;
+    assert_eq!(failures.len(), 4, "{failures:?}");
+    for failure in &failures {
+        let why = (failure.class, failure.reason);
+        assert_eq!(why, (Class::NotLeading, Reason::NotLeading), "{failure:?}");
+    }
+    let asked = read::topics(&kafka, std::slice::from_ref(&topic)).await;
+    assert_eq!(asked.unwrap()[&topic].clone().unwrap(), None);
+    assert!(workers.accept().is_err());
+    let maps: Api<ConfigMap> = Api::namespaced(tenant.client.clone(), &tenant.namespace);
+    assert_eq!(maps.list(&ListParams::default()).await.unwrap().items, []);
 }
 
 #[tokio::test]

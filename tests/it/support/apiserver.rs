@@ -172,11 +172,14 @@ impl Apiserver {
     /// A client with every right. It belongs to the runtime that asks: do not share it between
     /// tests.
     pub fn client(&self) -> Client {
+        Client::try_from(self.config()).unwrap()
+    }
+
+    /// How that client is configured.
+    pub fn config(&self) -> Config {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).unwrap();
         let options = KubeConfigOptions::default();
-        let config =
-            futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &options));
-        Client::try_from(config.unwrap()).unwrap()
+        futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &options)).unwrap()
     }
 
     /// A kubeconfig for programs.
