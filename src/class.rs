@@ -47,8 +47,30 @@ impl Class {
                 (Duration::from_secs(1), Duration::from_secs(15))
             }
             Self::Down => (Duration::from_secs(2), Duration::from_secs(30)),
-            Self::Denied => (Duration::from_secs(10), Duration::from_secs(60)),
+            // Within 30 s, for what is denied passes with the rotation of a Secret.
+            Self::Denied => (Duration::from_secs(10), Duration::from_secs(25)),
             Self::Invalid | Self::Bug => (Duration::from_secs(30), Duration::from_secs(300)),
         }
     }
+}
+
+/// What of a connection's security failed, for a [`Class::Denied`] failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Security {
+    /// What is to prove who asks cannot be used.
+    Credentials,
+    /// The login was refused.
+    Login,
+    /// The identity lacks a right.
+    Rights,
+    /// The other side's certificate is not valid at this time.
+    CertificateExpired,
+    /// The other side's certificate is for another host.
+    HostName,
+    /// The other side's certificate is of no trusted authority.
+    Authority,
+    /// This side's certificate is missing, not trusted or not valid.
+    ClientCertificate,
+    /// TLS could not be agreed on for another reason.
+    Tls,
 }

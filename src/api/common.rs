@@ -182,8 +182,22 @@ reasons! {
     InvalidSpec,
     /// No broker answered at `spec.kafka.bootstrapServers`.
     KafkaUnreachable,
-    /// Kafka refused the call for the identity in use.
-    KafkaDenied,
+    /// Kafka, or its token endpoint, refused the login.
+    AuthenticationFailed,
+    /// Kafka refused a call for the identity in use.
+    AuthorizationFailed,
+    /// A certificate, the broker's or this side's, is not valid at this time.
+    CertificateExpired,
+    /// The broker's certificate is for another host name.
+    CertificateHostMismatch,
+    /// The broker's certificate is of no trusted authority.
+    CertificateUntrusted,
+    /// The broker refused this side's certificate, or wants one.
+    ClientCertificateRefused,
+    /// TLS with Kafka could not be agreed on.
+    TlsFailed,
+    /// What a Secret of `spec.kafka` holds cannot be used.
+    CredentialsInvalid,
     /// Kafka answered with an error; its own words are in the message.
     KafkaRefused,
     /// Another Kafka cluster answers at the same address.

@@ -169,8 +169,10 @@ pub enum ConnectorState {
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.env) || self.env.all(e, !(e.name in ['KAFKA_BOOTSTRAP_SERVERS', 'KAFKA_GROUP_ID', 'KAFKA_TOPICS', 'KAFKA_AUTO_OFFSET_RESET', 'KAFKA_SECURITY_PROTOCOL']))")
-        .message("env must not set KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID, KAFKA_TOPICS, KAFKA_AUTO_OFFSET_RESET or KAFKA_SECURITY_PROTOCOL: Sluice sets them from kafka and consumes"),
+    validation = Rule::new("!has(self.env) || self.env.all(e, !e.name.matches('^KAFKA_(BOOTSTRAP_SERVERS|GROUP_ID|TOPICS|AUTO_OFFSET_RESET|SECURITY_PROTOCOL|(SASL|SSL)_.*)$'))")
+        .message("env must not set KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID, KAFKA_TOPICS, KAFKA_AUTO_OFFSET_RESET, KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* or KAFKA_SSL_*: Sluice sets them from kafka and consumes"),
+    validation = Rule::new("!has(self.volumes) || self.volumes.all(v, !v.mountPath.matches('^/etc/sluice(/|$)'))")
+        .message("volumes: mountPath must not be below /etc/sluice, which is the operator's: choose another folder"),
     validation = Rule::new("!has(self.volumes) || self.volumes.all(a, self.volumes.exists_one(b, a.mountPath == b.mountPath))")
         .message("two volumes have the same mountPath: change one"),
     validation = Rule::new("!has(self.labels) || !self.labels.exists(k, k.startsWith('sluice.dev/') || k == 'app.kubernetes.io/managed-by')")

@@ -3,6 +3,7 @@
 
 pub mod common;
 pub mod connectors;
+pub mod kafka;
 pub mod pipeline;
 pub mod pods;
 pub mod scaling;

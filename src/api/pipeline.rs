@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     connectors::{ConnectWorkers, Connector, ConnectorStatus},
+    kafka::Kafka,
     topics::{Topic, TopicStatus},
 };
 
@@ -63,18 +64,6 @@ pub struct IngestionPipelineSpec {
     /// topics stay. The counts are remembered.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
-}
-
-/// Where Kafka is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Kafka {
-    /// `host:port` of one or more brokers, separated by commas.
-    #[schemars(
-        length(min = 3, max = 1024),
-        regex(pattern = r"^[^\s,:/]+:[0-9]{1,5}(,[^\s,:/]+:[0-9]{1,5})*$")
-    )]
-    pub bootstrap_servers: String,
 }
 
 /// What was seen and done, never what is asked.

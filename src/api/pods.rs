@@ -29,10 +29,10 @@ pub struct Resources {
 
 const QUANTITY: &str = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$";
 const DNS_LABEL: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
-const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+pub(super) const DNS_SUBDOMAIN: &str = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
 /// What Kubernetes allows as a label's value.
 pub(super) const LABEL_VALUE: &str = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$";
-const DATA_KEY: &str = r"^[-._a-zA-Z0-9]+$";
+pub(super) const DATA_KEY: &str = r"^[-._a-zA-Z0-9]+$";
 const ENV_NAME: &str = r"^[-._a-zA-Z][-._a-zA-Z0-9]*$";
 
 /// One environment variable: a literal value or a reference.
@@ -100,7 +100,7 @@ pub struct EnvFrom {
 }
 
 /// An object of the pipeline's namespace, by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct LocalRef {
     /// Name of the object.
     #[schemars(length(min = 1, max = 253), regex(pattern = DNS_SUBDOMAIN))]

@@ -20,7 +20,7 @@ use crate::{
         lease::{Leadership, NotLeading},
     },
     kafka,
-    plan::{Failure, Identity, PipelinePlan, claims::Claim, names},
+    plan::{Failure, Identity, PipelinePlan, claims::Claim, kafka_reason, names},
     telemetry::metrics::Metrics,
 };
 
@@ -179,14 +179,13 @@ fn not_leading() -> Cause {
 }
 
 fn kafka_failure(error: &kafka::Error, refused: Reason) -> Cause {
-    let reason = match error.class() {
-        Class::Down => Reason::KafkaUnreachable,
-        Class::Denied => Reason::KafkaDenied,
+    let class = error.class();
+    let reason = match class {
         Class::Invalid => refused,
-        _ => Reason::KafkaRefused,
+        _ => kafka_reason(class, error.security()),
     };
     Cause {
-        class: error.class(),
+        class,
         reason,
         message: error.to_string(),
     }

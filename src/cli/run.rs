@@ -29,7 +29,7 @@ use crate::{
         lease::{Elector, Leadership},
     },
     kafka::{Pool, PoolSettings},
-    observe::Sources,
+    observe::{Sources, credentials::Credentials},
     reconcile::{Context, controller},
     report::Reporter,
     telemetry::{
@@ -234,6 +234,7 @@ fn context(
     let sources = Sources {
         kube: client.clone(),
         kafka: Pool::new(PoolSettings::default()),
+        credentials: Credentials::default(),
         connect: connect.clone(),
         operator_namespace: settings.operator_namespace.clone(),
     };

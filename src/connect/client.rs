@@ -39,6 +39,8 @@ impl Client {
     /// # Errors
     /// [`Error::Client`] when the HTTP client cannot be made.
     pub fn with_deadline(deadline: Duration) -> Result<Self, Error> {
+        // reqwest wants one even where no TLS is spoken; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(deadline)
             .connect_timeout(CONNECT_DEADLINE.min(deadline))

@@ -52,6 +52,19 @@ pub async fn list<K: Namespaced>(
     Ok(found.items)
 }
 
+/// The data of a Secret; `None` when there is no such Secret.
+///
+/// # Errors
+/// When the API refuses or does not answer. The data is in no error.
+pub async fn secret(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<BTreeMap<String, ByteString>>, Error> {
+    let secret = get::<Secret>(client, namespace, name).await?;
+    Ok(secret.map(|secret| secret.data.unwrap_or_default()))
+}
+
 /// A digest of each value of a Secret by key; `None` when there is no such Secret.
 ///
 /// The digest is salted with the Secret's UID, which only readers of the Secret know: nobody who

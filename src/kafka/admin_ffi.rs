@@ -9,6 +9,8 @@
 #![expect(unsafe_code, reason = "rdkafka does not wrap these Admin calls")]
 
 mod read;
+mod tls;
+mod token;
 mod write;
 
 use std::ffi::{CStr, CString, c_char, c_int};
@@ -17,15 +19,17 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::client::{Client, DefaultClientContext};
+use rdkafka::client::Client;
 use rdkafka_sys as sys;
 use sys::rd_kafka_admin_op_t as Op;
 
 pub(super) use read::{Entry, GroupInfo, NO_OFFSET, TopicInfo};
+pub(super) use tls::{Heard, listen};
+pub(super) use token::set_token;
 pub(super) use write::{Changes, TopicSpec};
 
 /// A handle of librdkafka's.
-pub(super) type Connection = Client<DefaultClientContext>;
+pub(super) type Connection = Client<Heard>;
 
 /// A failure as librdkafka tells it: positive codes are the broker's, negative ones its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +70,8 @@ pub(super) type ByPartition<T> = Vec<((String, i32), Outcome<T>)>;
 pub(super) enum Notice {
     /// A line of its log; the level is syslog's (3 error, 4 warning, 6 info, 7 debug).
     Log { level: i32, text: String },
-    /// A connection or another client-wide error.
-    Error { code: i32 },
+    /// A connection or another client-wide error, in librdkafka's words.
+    Error { code: i32, text: String },
 }
 
 // The same functions as in rdkafka-sys, with integers in place of Rust enums (see the third rule).
@@ -326,6 +330,7 @@ fn notice(event: &Event) -> Option<Notice> {
         match sys::rd_kafka_event_type(event.ptr()) {
             sys::RD_KAFKA_EVENT_ERROR => Some(Notice::Error {
                 code: event_error(event.get()),
+                text: text(sys::rd_kafka_event_error_string(event.ptr())).unwrap_or_default(),
             }),
             sys::RD_KAFKA_EVENT_LOG => {
                 let (mut facility, mut line, mut level) = (null(), null(), 0);

@@ -5,21 +5,24 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::DefaultClientContext;
 use rdkafka::config::{ClientConfig as NativeConfig, RDKafkaLogLevel};
 use rdkafka_sys::rd_kafka_type_t::RD_KAFKA_CONSUMER;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::Error;
-use super::admin_ffi::{self, Call, Connection, Notice, Outcome};
-use super::error;
+use super::admin_ffi::{self, Call, Connection, Heard, Notice, Outcome};
+use super::error::{self, Broken};
+use super::security::{Sasl, Security};
+use super::token::{self, Token};
 
 /// Where a cluster is and who asks. Equal values share a client.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientConfig {
     /// `host:port` of one broker or several, separated by commas.
     pub bootstrap_servers: String,
+    /// How the connection is secured, and who logs in.
+    pub security: Security,
 }
 
 /// How much longer than its deadline a call may take to say that it missed it.
@@ -33,14 +36,17 @@ struct Handle {
     /// For [`Client::call_for_group`], made when it is first needed.
     groups: Mutex<Option<Arc<Connection>>>,
     link: Mutex<Link>,
+    /// The newest token, where the login is by one. Async, so that one caller asks for it while
+    /// the others wait.
+    token: tokio::sync::Mutex<Option<Token>>,
     last_use: Mutex<Instant>,
 }
 
 /// How the connection has been since the last answer.
 #[derive(Default)]
 struct Link {
-    /// The last connection error.
-    broken: Option<i32>,
+    /// What broke the connection last.
+    broken: Option<Broken>,
     /// A warning of librdkafka's was logged already.
     warned: bool,
 }
@@ -70,12 +76,19 @@ impl Client {
             main: Some(main),
             groups: Mutex::default(),
             link: Mutex::default(),
+            token: tokio::sync::Mutex::default(),
             last_use: Mutex::new(Instant::now()),
         };
         Ok(Self {
             handle: Arc::new(handle),
             deadline,
         })
+    }
+
+    /// What the connection is secured with.
+    #[must_use]
+    pub fn security(&self) -> &Security {
+        &self.handle.config.security
     }
 
     /// The same connection with what is left of the deadline of calls that began at `start`.
@@ -131,6 +144,7 @@ impl Client {
         name: &'static str,
         work: impl FnOnce(&Call) -> Outcome<T> + Send + 'static,
     ) -> Result<T, Error> {
+        self.handle.log_in(&connection).await?;
         let (handle, call) = (
             Arc::clone(&self.handle),
             Call::new(connection, self.deadline),
@@ -156,6 +170,14 @@ impl Client {
         });
         // Whether it went well shows in the call that follows.
         drop(timeout(self.deadline + GRACE, read).await);
+    }
+
+    /// The outcome of one part of a batch.
+    pub(super) fn part<T>(&self, call: &'static str, outcome: Outcome<T>) -> Result<T, Error> {
+        outcome.map_err(|failure| {
+            let principal = self.handle.config.security.principal();
+            Error::part(&principal, call, &failure)
+        })
     }
 
     pub(super) fn touch(&self) {
@@ -193,21 +215,58 @@ impl Handle {
         let connections = self.main.iter().chain(&groups);
         let notices = connections.flat_map(|connection| admin_ffi::take_notices(connection));
         let mut link = lock(&self.link);
+        let heard = || self.heard(&groups);
         for notice in notices {
-            link.note(notice);
+            link.note(notice, heard().find_map(Heard::refused_certificate));
         }
         match outcome {
             Ok(answer) => {
                 *link = Link::default();
+                heard().for_each(Heard::forget);
                 Ok(answer)
             }
-            Err(failure) => Err(Error::whole(
-                &self.config.bootstrap_servers,
-                name,
-                &failure,
-                link.broken,
-            )),
+            Err(failure) => Err(Error::whole(&self.config, name, &failure, link.broken)),
         }
+    }
+
+    fn heard<'a>(&'a self, groups: &'a Option<Arc<Connection>>) -> impl Iterator<Item = &'a Heard> {
+        let connections = self.main.iter().chain(groups);
+        connections.map(|connection| connection.context().as_ref())
+    }
+
+    /// Gives the connection a token, where the login is by one: the newest, or another one when
+    /// that has served most of its life. The old one serves on as long as it lives when the
+    /// endpoint cannot be asked.
+    async fn log_in(&self, connection: &Connection) -> Result<(), Error> {
+        let Some(Sasl::OauthBearer(credentials)) = &self.config.security.sasl else {
+            return Ok(());
+        };
+        let mut token = self.token.lock().await;
+        if token.as_ref().is_none_or(Token::is_due) {
+            match token::fetch(credentials).await {
+                Ok(new) => *token = Some(new),
+                Err(source) if token.as_ref().is_none_or(Token::is_over) => {
+                    return Err(Error::Token {
+                        servers: self.config.bootstrap_servers.clone(),
+                        source,
+                    });
+                }
+                Err(source) => warn!(error = %source, "the last token is used on"),
+            }
+        }
+        let Some(token) = token.as_ref() else {
+            return Ok(());
+        };
+        if connection.context().takes(token.number) {
+            let set = admin_ffi::set_token(
+                connection,
+                token.value.reveal(),
+                &credentials.client_id,
+                token.expires,
+            );
+            set.map_err(|failure| Error::whole(&self.config, "SaslAuthenticate", &failure, None))?;
+        }
+        Ok(())
     }
 
     fn touch(&self) {
@@ -218,18 +277,21 @@ impl Handle {
 impl Link {
     /// Passes a line of the log on. A broker that stays away would repeat itself for hours, so
     /// only the first warning since the last answer is one; the rest is for who debugs.
-    fn note(&mut self, notice: Notice) {
+    fn note(&mut self, notice: Notice, refused: Option<i32>) {
         match notice {
-            Notice::Error { code } if error::unreachable(code).is_some() => {
-                // That all are down says less than why one of them is.
-                let vague = code == error::ALL_DOWN;
-                self.broken = if vague {
-                    self.broken.or(Some(code))
-                } else {
-                    Some(code)
-                };
+            Notice::Error { code, text } => {
+                let broken = error::broken(code, &text, refused);
+                // A security fault may be followed by the mere loss of the connection.
+                let tells_more = broken
+                    .is_some_and(|new| !new.is_vague() || self.broken.is_none_or(Broken::is_vague));
+                if tells_more {
+                    self.broken = broken;
+                }
             }
-            Notice::Error { .. } => {}
+            // librdkafka only logs this one.
+            Notice::Log { text, .. } if self.broken.is_none() && all_down(&text) => {
+                self.broken = Some(error::ALL_DOWN);
+            }
             Notice::Log { level, text } if level <= 4 && !self.warned => {
                 self.warned = true;
                 warn!(target: "librdkafka", "{text}");
@@ -237,6 +299,13 @@ impl Link {
             Notice::Log { text, .. } => debug!(target: "librdkafka", "{text}"),
         }
     }
+}
+
+/// Whether a line of the log is `3/3 brokers are down`.
+fn all_down(line: &str) -> bool {
+    let counts = line.trim_end().strip_suffix(" brokers are down");
+    let counts = counts.and_then(|line| line.rsplit(' ').next()?.split_once('/'));
+    counts.is_some_and(|(down, all)| down == all)
 }
 
 impl Drop for Handle {
@@ -255,12 +324,11 @@ fn close(connection: Option<Arc<Connection>>) {
 
 fn connection(config: &ClientConfig, settings: &NativeConfig) -> Result<Arc<Connection>, Error> {
     let made = settings.create_native_config().and_then(|native| {
-        Connection::new(settings, native, RD_KAFKA_CONSUMER, DefaultClientContext)
+        admin_ffi::listen(&native);
+        Connection::new(settings, native, RD_KAFKA_CONSUMER, Heard::default())
     });
-    made.map(Arc::new).map_err(|source| Error::Settings {
-        servers: config.bootstrap_servers.clone(),
-        source,
-    })
+    made.map(Arc::new)
+        .map_err(|error| Error::settings(&config.bootstrap_servers, &error))
 }
 
 /// librdkafka's settings. A consumer without a group only looks, joins nothing and fetches
@@ -281,10 +349,27 @@ fn settings(config: &ClientConfig) -> NativeConfig {
         // How long an internal request (metadata, coordinator) may hang; a call has its deadline.
         .set("socket.timeout.ms", "10000")
         .set_log_level(RDKafkaLogLevel::Info);
+    config.security.configure(&mut settings);
     settings
 }
 
 /// Nothing here panics while it holds a lock; should it ever, the value is still whole.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all_down;
+
+    #[test]
+    fn the_line_that_all_brokers_are_down_is_known() {
+        assert!(all_down(
+            "[thrd:kafka:9092/bootstrap]: 2/2 brokers are down"
+        ));
+        assert!(!all_down(
+            "[thrd:kafka:9092/bootstrap]: 1/2 brokers are down"
+        ));
+        assert!(!all_down("[thrd:kafka:9092/bootstrap]: Disconnected"));
+    }
 }

@@ -135,6 +135,7 @@ mod tests {
     fn config(port: u16) -> ClientConfig {
         ClientConfig {
             bootstrap_servers: format!("127.0.0.1:{port}"),
+            ..ClientConfig::default()
         }
     }
 

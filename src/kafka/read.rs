@@ -152,7 +152,7 @@ pub async fn topics(client: &Client, names: &[String]) -> Result<ByTopic<Option<
     let seen = client
         .call(CALL, move |call| call.describe_topics(&names))
         .await?;
-    let of = |(name, outcome): (String, Outcome<TopicInfo>)| match by_part(CALL, outcome) {
+    let of = |(name, outcome): (String, Outcome<TopicInfo>)| match client.part(CALL, outcome) {
         Ok(info) => (name, Ok(Some(topic(&info)))),
         Err(Error::UnknownTopic) => (name, Ok(None)),
         Err(error) => (name, Err(error)),
@@ -195,7 +195,7 @@ pub async fn topic_configs(
         call.describe_configs(Resource::RD_KAFKA_RESOURCE_TOPIC, &names)
     });
     let of = |(name, outcome): (String, Outcome<Vec<Entry>>)| {
-        let entries = by_part(CALL, outcome);
+        let entries = client.part(CALL, outcome);
         (
             name,
             entries.map(|entries| entries.into_iter().map(config_entry).collect()),
@@ -249,7 +249,9 @@ pub async fn committed(
     let of = |(partition, outcome): (Partition, Outcome<i64>)| {
         (
             partition,
-            by_part(CALL, outcome).map(|offset| (offset >= 0).then_some(offset)),
+            client
+                .part(CALL, outcome)
+                .map(|offset| (offset >= 0).then_some(offset)),
         )
     };
     Ok(seen.into_iter().map(of).collect())
@@ -304,8 +306,4 @@ fn partition_list<'a>(
         }
     }
     Ok(list)
-}
-
-fn by_part<T>(call: &'static str, outcome: Outcome<T>) -> Result<T, Error> {
-    outcome.map_err(|failure| Error::part(call, &failure))
 }

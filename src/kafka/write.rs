@@ -127,11 +127,6 @@ async fn batch<T: Send + 'static>(
         return Ok(ByTopic::new());
     }
     let outcomes = client.call(name, move |call| send(call, &orders)).await?;
-    let of = |(topic, outcome): (String, Outcome<()>)| {
-        (
-            topic,
-            outcome.map_err(|failure| Error::part(name, &failure)),
-        )
-    };
+    let of = |(topic, outcome): (String, Outcome<()>)| (topic, client.part(name, outcome));
     Ok(outcomes.into_iter().map(of).collect())
 }

@@ -15,6 +15,7 @@ use crate::{
         Known,
         connectors::{
             container::{ConflictingScaler, ContainerSeen},
+            kafka_client,
             references::{self, Data, Source, SourceKind},
             trouble,
         },
@@ -46,7 +47,7 @@ pub async fn containers(sources: &Sources, subject: Subject<'_>) -> ContainersSe
         let name = names::deployment(subject.pipeline.name, &connector.name);
         let seen = ContainerSeen {
             deployment: deployment(sources, namespace, &name, &deployments).await,
-            references: references(sources, namespace, connector).await,
+            references: references(sources, subject, connector).await,
             pods: of_connector(&pods, &connector.name),
             scalers: of_deployment(&scalers, &name),
         };
@@ -129,15 +130,14 @@ fn of_deployment(
 }
 
 /// Digests of the Secrets and `ConfigMap`s that a connector's pods read.
-async fn references(sources: &Sources, namespace: &str, connector: &Connector) -> Known<Data> {
-    let Some(container) = &connector.container else {
-        return Known::Value(Data::new());
-    };
-    let needed: BTreeSet<Source> = references::of_container(container)
-        .into_iter()
-        .map(|r| r.source)
-        .collect();
-    digests(sources, namespace, needed).await
+async fn references(sources: &Sources, subject: Subject<'_>, connector: &Connector) -> Known<Data> {
+    let own = connector
+        .container
+        .iter()
+        .flat_map(references::of_container);
+    let shared = kafka_client::references(&subject.spec.kafka);
+    let needed = own.chain(shared).map(|r| r.source).collect();
+    digests(sources, subject.pipeline.namespace, needed).await
 }
 
 /// Digests of these Secrets and `ConfigMap`s; unknown as a whole when one cannot be read.

@@ -7,12 +7,15 @@ use kube::ResourceExt;
 
 use super::{Sources, connect, containers, topics, unknown_kafka, workers};
 use crate::{
+    api::common::Reason,
+    class::Class,
     kafka::{self, read},
     plan::{
-        Known,
+        Known, Unknown,
         claims::{Claim, ClaimKind, ClaimSeen},
         connectors::{
             connect::ConnectSeen,
+            kafka_client::BLOCK,
             workers::{self as planning, WorkersView},
         },
         names,
@@ -32,7 +35,7 @@ pub async fn look(
         containers::containers(sources, subject)
     );
     let (cluster, topics, claims) = in_kafka;
-    let (workers, connect) = in_connect(sources, subject, &cluster, &containers).await;
+    let (workers, connect) = in_connect(sources, subject, kafka, &cluster, &containers).await;
     LookSeen {
         cluster,
         topics,
@@ -47,6 +50,7 @@ pub async fn look(
 async fn in_connect(
     sources: &Sources,
     subject: Subject<'_>,
+    kafka: &Known<kafka::Client>,
     cluster: &Known<ClusterSeen>,
     containers: &ContainersSeen,
 ) -> (Option<WorkersView>, Option<ConnectSeen>) {
@@ -60,12 +64,24 @@ async fn in_connect(
         Known::Value(cluster) => Known::Value(i32::try_from(cluster.brokers).unwrap_or(i32::MAX)),
         Known::Unknown(unknown) => Known::Unknown(unknown.clone()),
     };
-    let view = Box::pin(workers::workers(sources, subject, brokers)).await;
+    let view = Box::pin(workers::workers(sources, subject, brokers, unfit(kafka))).await;
     let connect = match subject.spec.connect {
         Some(_) => Some(connect::connect(sources, subject, &view).await),
         None => None,
     };
     (Some(view), connect)
+}
+
+/// Why Java cannot use the credentials that the operator uses.
+fn unfit(kafka: &Known<kafka::Client>) -> Option<Unknown> {
+    let (field, what) = kafka.value()?.security().unfit_for_java()?;
+    Some(Unknown {
+        class: Class::Denied,
+        reason: Reason::CredentialsInvalid,
+        message: format!(
+            "{BLOCK}.{field}: {what}, which Kafka Connect cannot be given: store it in another form"
+        ),
+    })
 }
 
 type InKafka = (

@@ -3,6 +3,7 @@
 
 mod connect;
 mod containers;
+pub mod credentials;
 pub mod deletion;
 pub mod lag;
 pub mod look;
@@ -10,20 +11,25 @@ pub mod scaling;
 mod topics;
 mod workers;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use futures::future::join_all;
+use jiff::Timestamp;
 use kube::Client;
 
+use credentials::Credentials;
+
 use crate::{
-    api::{common::Reason, pipeline::Kafka},
-    class::Class,
+    api::{common::Reason, kafka::Kafka},
     connect as connect_rest, k8s,
     kafka::{self, ClientConfig, Pool},
     plan::{
         Identity, Known, Unknown,
         claims::{Claim, ClaimSeen, Holder},
-        names,
+        kafka_reason, names,
     },
 };
 
@@ -34,6 +40,8 @@ pub struct Sources {
     pub kube: Client,
     /// Kafka clients, one for each cluster and identity.
     pub kafka: Pool,
+    /// What the Secrets of pipelines hold for Kafka.
+    pub credentials: Credentials,
     /// Kafka Connect's REST interface.
     pub connect: connect_rest::Client,
     /// The namespace of claims.
@@ -41,10 +49,25 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The client of a pipeline's Kafka.
-    pub async fn kafka(&self, kafka: &Kafka) -> Known<kafka::Client> {
+    /// The client of a pipeline's Kafka, with what its Secrets hold: read again when that was last
+    /// done longer ago than `age`.
+    pub async fn kafka(
+        &self,
+        namespace: &str,
+        kafka: &Kafka,
+        age: Duration,
+        now: Timestamp,
+    ) -> Known<kafka::Client> {
+        let read = self
+            .credentials
+            .security(&self.kube, namespace, kafka, age, now);
+        let security = match read.await {
+            Known::Value(security) => security,
+            Known::Unknown(unknown) => return Known::Unknown(unknown),
+        };
         let config = ClientConfig {
             bootstrap_servers: kafka.bootstrap_servers.clone(),
+            security,
         };
         match self.kafka.client(&config).await {
             Ok(client) => Known::Value(client),
@@ -107,14 +130,9 @@ impl Sources {
 
 fn unknown_kafka(error: &kafka::Error) -> Unknown {
     let class = error.class();
-    let reason = match class {
-        Class::Down => Reason::KafkaUnreachable,
-        Class::Denied => Reason::KafkaDenied,
-        _ => Reason::KafkaRefused,
-    };
     Unknown {
         class,
-        reason,
+        reason: kafka_reason(class, error.security()),
         message: error.to_string(),
     }
 }

@@ -12,9 +12,9 @@ use super::{Sources, containers, known};
 use crate::{
     k8s::read,
     plan::{
-        Known,
+        Known, Unknown,
         connectors::{
-            references, trouble,
+            kafka_client, references, trouble,
             workers::{self, WorkersView},
         },
         names,
@@ -22,8 +22,14 @@ use crate::{
     },
 };
 
-/// Looks at the workers. How many brokers there are is for the caller to add.
-pub async fn workers(sources: &Sources, subject: Subject<'_>, brokers: Known<i32>) -> WorkersView {
+/// Looks at the workers. How many brokers there are, and whether Java can log in to them, is for
+/// the caller to add.
+pub async fn workers(
+    sources: &Sources,
+    subject: Subject<'_>,
+    brokers: Known<i32>,
+    unfit: Option<Unknown>,
+) -> WorkersView {
     let (kube, namespace) = (&sources.kube, subject.pipeline.namespace);
     let name = names::workers(subject.pipeline.name);
     let labels = workers::labels(subject.pipeline.name);
@@ -33,8 +39,10 @@ pub async fn workers(sources: &Sources, subject: Subject<'_>, brokers: Known<i32
         .iter()
         .flat_map(|connect| &connect.volumes);
     let volumes: Vec<_> = volumes.cloned().collect();
+    let shared = kafka_client::references(&subject.spec.kafka);
     let needed: BTreeSet<_> = references::of_volumes(&volumes)
         .into_iter()
+        .chain(shared)
         .map(|r| r.source)
         .collect();
     let (deployment, service, config_map, network_policy, references, pods) = tokio::join!(
@@ -53,5 +61,6 @@ pub async fn workers(sources: &Sources, subject: Subject<'_>, brokers: Known<i32
         references,
         pods: known(pods.map(|pods| trouble::problems(&pods))),
         brokers,
+        unfit,
     }
 }

@@ -22,7 +22,7 @@ use crate::{
         common::Reason,
         scaling::{DecisionStatus, ScalingMemory},
     },
-    class::Class,
+    class::{Class, Security},
 };
 
 /// A value, or the reason why it is not known. What a missing value means is decided here, in
@@ -89,6 +89,24 @@ pub struct Settings {
     pub deletion_deadline: Duration,
     /// At most this often are measured numbers written into status.
     pub status_interval: Duration,
+}
+
+/// The reason that a failure of Kafka's has; `security` is what of its security failed, if that is
+/// what it is about.
+#[must_use]
+pub const fn kafka_reason(class: Class, security: Option<Security>) -> Reason {
+    match (security, class) {
+        (Some(Security::Credentials), _) => Reason::CredentialsInvalid,
+        (Some(Security::Login), _) => Reason::AuthenticationFailed,
+        (Some(Security::Rights), _) => Reason::AuthorizationFailed,
+        (Some(Security::CertificateExpired), _) => Reason::CertificateExpired,
+        (Some(Security::HostName), _) => Reason::CertificateHostMismatch,
+        (Some(Security::Authority), _) => Reason::CertificateUntrusted,
+        (Some(Security::ClientCertificate), _) => Reason::ClientCertificateRefused,
+        (Some(Security::Tls), _) => Reason::TlsFailed,
+        (None, Class::Down) => Reason::KafkaUnreachable,
+        (None, _) => Reason::KafkaRefused,
+    }
 }
 
 /// How grave a finding is.

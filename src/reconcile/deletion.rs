@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, time::Duration};
 use kube::runtime::controller::Action;
 use tracing::{info, warn};
 
-use super::{Context, Error, FINALIZER, identity};
+use super::{Context, Error, FINALIZER, SECRETS_AT_LOOKS, identity};
 use crate::{
     api::{
         IngestionPipeline,
@@ -61,7 +61,11 @@ pub async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Act
             ..DeletionPlan::default()
         }
     } else {
-        let kafka = context.sources.kafka(&pipeline.spec.kafka).await;
+        let (spec, namespace) = (&pipeline.spec.kafka, subject.pipeline.namespace);
+        let kafka = context
+            .sources
+            .kafka(namespace, spec, SECRETS_AT_LOOKS, now)
+            .await;
         let seen = observe::deletion::deletion(&context.sources, subject, &kafka).await;
         let plan = deletion::deletion(subject, &seen, since, now);
         failed = apply::deletion::deletion(&context.sinks, subject, kafka.value(), &plan).await;

@@ -39,6 +39,12 @@ pub const FINALIZER: &str = "sluice.dev/outside";
 /// Longest pass: reads and writes have deadlines of their own, this one is the last resort.
 const PASS_DEADLINE: Duration = Duration::from_secs(120);
 
+/// How old what was read of Secrets may be in a pass that looks at everything. With the time
+/// between two looks this bounds how late a rotation is noticed: 30 s.
+const SECRETS_AT_LOOKS: Duration = Duration::from_secs(2);
+/// The same in a pass that only takes samples.
+const SECRETS_AT_SAMPLES: Duration = Duration::from_secs(15);
+
 /// Why a pass failed: only reporting can.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -194,7 +200,13 @@ async fn work(
         restarts: &restarts,
         now,
     };
-    let kafka = context.sources.kafka(&pipeline.spec.kafka).await;
+    let age = if due.look {
+        SECRETS_AT_LOOKS
+    } else {
+        SECRETS_AT_SAMPLES
+    };
+    let (spec, namespace) = (&pipeline.spec.kafka, subject.pipeline.namespace);
+    let kafka = context.sources.kafka(namespace, spec, age, now).await;
     let mut plan = PipelinePlan {
         suspended: pipeline.spec.suspend,
         ..PipelinePlan::default()

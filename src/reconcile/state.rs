@@ -19,8 +19,9 @@ use crate::{
     report::Written,
 };
 
-/// How often everything is looked at while nothing happens: Kafka and Connect send no events.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often everything is looked at while nothing happens: Kafka, Connect and Secrets, which may
+/// not be watched, send no events. A tenth more or less by pipeline.
+const LOOK_EVERY: Duration = Duration::from_secs(25);
 /// How soon after steps the result is looked at.
 const LOOK_AFTER_STEPS: Duration = Duration::from_secs(1);
 /// A look caused by an event comes at most this often.

@@ -3,8 +3,12 @@
 
 use std::{collections::BTreeMap, fs, time::Duration};
 
+use serde_json::{Value, json};
 use sluice::{
-    api::connectors::{ConnectConnector, Connector, Role},
+    api::{
+        connectors::{ConnectConnector, Connector, Role},
+        kafka::Kafka,
+    },
     class::Class,
     connect::{
         Client, Endpoint, Error,
@@ -18,8 +22,8 @@ use sluice::{
 };
 
 use crate::support::{
-    connect::{self, answering},
-    eventually, kafka,
+    connect::{self, Worker, answering},
+    eventually, kafka, secure,
 };
 
 const STRINGS: &str = "org.apache.kafka.connect.storage.StringConverter";
@@ -342,4 +346,61 @@ async fn a_connector_that_is_being_deleted_may_have_one_half_only() {
     );
     let ids: Vec<_> = seen["b"].tasks.iter().map(|task| task.id).collect();
     assert_eq!(ids, [0, 1]);
+}
+
+/// A worker with the operator's own properties, and a connector in it, log in to a broker: the
+/// worker's group, its internal topics, and the connector's producer.
+async fn secured(name: &str, spec: Value, files: &[(&str, &str)]) {
+    let secure = secure::shared();
+    let spec: Kafka = serde_json::from_value(spec).unwrap();
+    let topic = format!("{name}-lines");
+    secure.broker.create_topic(&topic, 1).await;
+    let worker = Worker::start_with(&spec, name, files);
+    let file = worker.folder().join("in.txt");
+    fs::write(&file, "one\ntwo\n").unwrap();
+    let config = source(name, &file.display().to_string(), &topic);
+    let endpoint = worker.endpoint();
+    patiently(async || write::put(&endpoint, name, &config).await).await;
+    settled(&endpoint, name, State::Running).await;
+    assert_eq!(
+        connect::records_of(&secure.broker, &topic, 2),
+        ["one", "two"]
+    );
+}
+
+#[tokio::test]
+async fn workers_and_connectors_log_in_by_scram_over_tls() {
+    let secure = secure::shared();
+    let spec = json!({
+        "bootstrapServers": secure.bootstrap("SASL"),
+        "tls": {"caSecretRef": {"name": "kafka-ca"}, "clientSecretRef": {"name": "plant-cert"}},
+        "sasl": {"mechanism": "SCRAM-SHA-512", "secretRef": {"name": "plant-kafka"}},
+    });
+    let files = [
+        ("ca.crt", secure.ca.as_str()),
+        ("tls.crt", &secure.client_certificate),
+        ("tls.key", &secure.client_key),
+        ("username", secure::USER),
+        ("password", secure::PASSWORD),
+    ];
+    secured("scram", spec, &files).await;
+}
+
+#[tokio::test]
+async fn workers_and_connectors_log_in_by_token() {
+    let secure = secure::shared();
+    let spec = json!({
+        "bootstrapServers": secure.bootstrap("TOKEN"),
+        "tls": {"caSecretRef": {"name": "kafka-ca"}},
+        "sasl": {
+            "mechanism": "OAUTHBEARER", "secretRef": {"name": "plant-client"},
+            "oauthbearer": {"tokenEndpointUrl": secure.token_endpoint, "scope": "kafka"},
+        },
+    });
+    let files = [
+        ("ca.crt", secure.ca.as_str()),
+        ("client-id", secure::CLIENT_ID),
+        ("client-secret", secure::CLIENT_SECRET),
+    ];
+    secured("token", spec, &files).await;
 }

@@ -214,6 +214,34 @@ async fn kafka_and_unknown_fields_are_checked() {
             &["spec.kafka.bootstrapServers"],
         ),
         (
+            pipeline(&json!({"kafka": {"bootstrapServers": "a:1", "sasl": {
+                "mechanism": "OAUTHBEARER", "secretRef": {"name": "s"}}}})),
+            &["spec.kafka.sasl", "set oauthbearer exactly where the mechanism is OAUTHBEARER"],
+        ),
+        (
+            pipeline(&json!({"kafka": {"bootstrapServers": "a:1", "sasl": {
+                "mechanism": "GSSAPI", "secretRef": {"name": "s"}}}})),
+            &["spec.kafka.sasl.mechanism", "SCRAM-SHA-512"],
+        ),
+        (
+            pipeline(&json!({"kafka": {"bootstrapServers": "a:1", "sasl": {
+                "mechanism": "PLAIN", "secretRef": {"name": "s", "namespace": "other"}}}})),
+            &["unknown field \"spec.kafka.sasl.secretRef.namespace\""],
+        ),
+        (
+            pipeline(&json!({"kafka": {"bootstrapServers": "a:1", "tls": {
+                "caSecretRef": {"name": "kube-system/ca"}}}})),
+            &["spec.kafka.tls.caSecretRef.name"],
+        ),
+        (
+            container(&json!({"env": [{"name": "KAFKA_SASL_PASSWORD_FILE", "value": "x"}]})),
+            &["env must not set"],
+        ),
+        (
+            container(&json!({"volumes": [{"name": "v", "mountPath": "/etc/sluice/kafka", "emptyDir": {}}]})),
+            &["mountPath must not be below /etc/sluice"],
+        ),
+        (
             with(&json!({"suspended": true})),
             &["unknown field \"spec.suspended\""],
         ),

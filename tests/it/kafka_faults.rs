@@ -16,6 +16,7 @@ async fn an_unreachable_broker_is_named_within_the_deadline() {
     let servers = format!("127.0.0.1:{}", free_port());
     let config = ClientConfig {
         bootstrap_servers: servers.clone(),
+        ..ClientConfig::default()
     };
     let client = Pool::new(PoolSettings::default())
         .client(&config)
@@ -50,6 +51,7 @@ async fn an_unreachable_broker_is_named_within_the_deadline() {
 async fn a_host_that_has_no_address_is_told_from_one_that_is_down() {
     let config = ClientConfig {
         bootstrap_servers: "kafka.invalid:9092".to_owned(),
+        ..ClientConfig::default()
     };
     let client = Pool::new(PoolSettings::default())
         .client(&config)
@@ -102,6 +104,7 @@ async fn a_sample_is_two_requests_and_a_hung_network_ends_at_the_deadline() {
     broker.create_topic("faults-sample", 12).await;
     let config = ClientConfig {
         bootstrap_servers: format!("127.0.0.1:{port}"),
+        ..ClientConfig::default()
     };
     let client = Pool::new(PoolSettings::default())
         .client(&config)

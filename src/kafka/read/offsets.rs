@@ -9,7 +9,7 @@ use rdkafka_sys::rd_kafka_IsolationLevel_t as Level;
 use rdkafka_sys::rd_kafka_resp_err_t as Code;
 use tokio::time::Instant;
 
-use super::{ByPartition, Partition, by_part, partition_list, topics};
+use super::{ByPartition, Partition, partition_list, topics};
 use crate::kafka::admin_ffi::{Failure, NO_OFFSET, Outcome};
 use crate::kafka::{Client, Error};
 
@@ -68,13 +68,13 @@ pub async fn offsets_each(
     let first = list_offsets(client, partitions, isolation).await;
     let stale = outdated_topics(partitions, &first);
     if stale.is_empty() {
-        return Ok(by_partition(first?));
+        return Ok(by_partition(client, first?));
     }
     let left = client.since(start);
     join_all(stale.into_iter().map(|topic| left.refresh(topic))).await;
     match list_offsets(&client.since(start), partitions, isolation).await {
         Err(error) if is_leaderless(&error) => leaderless(&client.since(start), partitions).await,
-        second => Ok(by_partition(second?)),
+        second => Ok(by_partition(client, second?)),
     }
 }
 
@@ -188,9 +188,9 @@ async fn leaderless(
         .collect())
 }
 
-fn by_partition(listed: Listed) -> ByPartition<i64> {
+fn by_partition(client: &Client, listed: Listed) -> ByPartition<i64> {
     listed
         .into_iter()
-        .map(|(partition, outcome)| (partition, by_part(LIST_OFFSETS, outcome)))
+        .map(|(partition, outcome)| (partition, client.part(LIST_OFFSETS, outcome)))
         .collect()
 }

@@ -240,21 +240,12 @@ impl Request<'_> {
     /// The Deployment as it should be, or why it cannot be said: pods that run are left alone as
     /// long as something that they read is missing or cannot be read.
     fn desired(&self, seen: &ContainerSeen) -> (Option<Deployment>, Vec<Finding>) {
-        let references = references::of_container(self.container);
-        let digest = match &seen.references {
-            Known::Unknown(unknown) if !references.is_empty() => {
-                return (None, vec![unknown.into()]);
-            }
-            Known::Unknown(_) => None,
-            Known::Value(data) => {
-                let missing = references::missing(&self.block(), &references, data);
-                if !missing.is_empty() {
-                    return (None, missing);
-                }
-                references::config_digest(&references, data)
-            }
-        };
         let kafka = &self.spec.kafka;
+        let own = references::of_container(self.container);
+        let digest = match references::resolved(&self.block(), own, kafka, &seen.references) {
+            Err(findings) => return (None, findings),
+            Ok(digest) => digest,
+        };
         let desired = deployment(
             self.connector,
             self.container,

@@ -15,11 +15,11 @@ use k8s_openapi::{
     },
 };
 
-use super::{drift, ownership, pods};
+use super::{drift, kafka_client, ownership, pods};
 use crate::{
     api::{
         connectors::{Connector, Consumes, Container, OffsetReset},
-        pipeline::Kafka,
+        kafka::Kafka,
     },
     plan::{Identity, names},
 };
@@ -102,7 +102,12 @@ fn template(
     }
     let mut labels = container.labels.clone();
     labels.extend(own_labels.clone());
-    let (volumes, mounts) = pods::volumes(&container.volumes);
+    let (mut volumes, mut mounts) = pods::volumes(&container.volumes);
+    let name = pods::free_name(&container.volumes, "sluice-kafka");
+    if let Some((volume, mount)) = kafka_client::volume(kafka, name) {
+        volumes.push(volume);
+        mounts.push(mount);
+    }
     let mut spec = pod(container, own_labels);
     spec.volumes = pods::non_empty(volumes);
     spec.containers = vec![PodContainer {
@@ -172,10 +177,12 @@ fn main_container(connector: &Connector, container: &Container, kafka: &Kafka) -
 /// The container contract: how the image learns where Kafka is and what to consume. First in the
 /// list, so that the user's own variables may refer to them as `$(KAFKA_GROUP_ID)`.
 fn contract(kafka: &Kafka, consumes: Option<&Consumes>) -> Vec<EnvVar> {
-    let mut env = vec![
-        variable("KAFKA_BOOTSTRAP_SERVERS", &kafka.bootstrap_servers),
-        variable("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT"),
-    ];
+    let mut env = vec![variable(
+        "KAFKA_BOOTSTRAP_SERVERS",
+        &kafka.bootstrap_servers,
+    )];
+    let security = kafka_client::environment(kafka);
+    env.extend(security.iter().map(|(name, value)| variable(name, value)));
     if let Some(consumes) = consumes {
         let reset = match consumes.offset_reset {
             OffsetReset::Earliest => "earliest",
@@ -231,6 +238,7 @@ mod tests {
         let (connector, container) = enrich();
         let kafka = Kafka {
             bootstrap_servers: "kafka:9092".into(),
+            ..Kafka::default()
         };
         deployment(&connector, &container, &kafka, PIPELINE, config_digest)
     }

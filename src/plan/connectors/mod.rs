@@ -5,6 +5,7 @@ pub mod connect;
 pub mod container;
 pub mod deployment;
 pub mod drift;
+pub mod kafka_client;
 pub mod ownership;
 pub mod part;
 pub mod pods;

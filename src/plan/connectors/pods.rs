@@ -78,6 +78,16 @@ pub fn volumes(volumes: &[Volume]) -> (Vec<core::Volume>, Vec<core::VolumeMount>
     volumes.iter().map(|v| (volume(v), mount(v))).unzip()
 }
 
+/// A name for a volume of ours: this one, or where a user's volume has it, a longer one.
+#[must_use]
+pub fn free_name(volumes: &[Volume], name: &str) -> String {
+    let mut name = name.to_owned();
+    while volumes.iter().any(|volume| volume.name == name) {
+        name.push_str("-x");
+    }
+    name
+}
+
 fn volume(volume: &Volume) -> core::Volume {
     core::Volume {
         name: volume.name.clone(),

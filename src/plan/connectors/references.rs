@@ -4,13 +4,15 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use super::kafka_client;
 use crate::{
     api::{
         common::Reason,
         connectors::Container,
+        kafka::Kafka,
         pods::{EnvFrom, EnvVar, Volume},
     },
-    plan::{Finding, names},
+    plan::{Finding, Known, names},
 };
 
 /// What kind of object holds the data.
@@ -156,6 +158,36 @@ pub fn missing(block: &str, references: &[Reference], data: &Data) -> Vec<Findin
             Some(Finding::waiting(Reason::ReferenceMissing, message))
         })
         .collect()
+}
+
+/// One digest over everything that a pod reads: what its own block refers to, and the files to
+/// reach Kafka with. `None` where it reads nothing.
+///
+/// # Errors
+/// A finding for each thing that is missing or cannot be read: pods that run are left alone until
+/// all of it is there.
+pub fn resolved(
+    block: &str,
+    own: Vec<Reference>,
+    kafka: &Kafka,
+    data: &Known<Data>,
+) -> Result<Option<String>, Vec<Finding>> {
+    let shared = kafka_client::references(kafka);
+    if own.is_empty() && shared.is_empty() {
+        return Ok(None);
+    }
+    let data = match data {
+        Known::Unknown(unknown) => return Err(vec![unknown.into()]),
+        Known::Value(data) => data,
+    };
+    let mut missing = missing(block, &own, data);
+    missing.extend(self::missing(kafka_client::BLOCK, &shared, data));
+    if missing.is_empty() {
+        let all: Vec<_> = own.into_iter().chain(shared).collect();
+        Ok(config_digest(&all, data))
+    } else {
+        Err(missing)
+    }
 }
 
 /// One digest over everything that the references read; `None` without references. A key that no

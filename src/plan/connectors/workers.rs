@@ -26,7 +26,7 @@ use super::{
 use crate::{
     api::{common::Reason, connectors::ConnectWorkers, pipeline::IngestionPipelineSpec},
     plan::{
-        Finding, Identity, Known, Settings,
+        Finding, Identity, Known, Settings, Unknown,
         claims::{Claim, ClaimKind},
         names,
     },
@@ -53,6 +53,8 @@ pub struct WorkersView {
     pub pods: Known<Vec<PodProblem>>,
     /// How many brokers the Kafka cluster has.
     pub brokers: Known<i32>,
+    /// Why Java cannot use what Kafka is reached with, though the operator can.
+    pub unfit: Option<Unknown>,
 }
 
 /// One write to the cluster. Absolute, so that a repeated one does no harm.
@@ -181,7 +183,12 @@ impl Request<'_> {
 /// The writes that are due, or what keeps all of them back: workers that run are left alone as
 /// long as something is unknown or in the way.
 fn steps(request: &Request<'_>, view: &WorkersView) -> Result<Vec<WorkersStep>, Vec<Finding>> {
-    let data = data(request, view)?;
+    let own = references::of_volumes(&request.workers.volumes);
+    let kafka = &request.spec.kafka;
+    let data = references::resolved(BLOCK, own, kafka, &view.references)?;
+    if let Some(unfit) = &view.unfit {
+        return Err(vec![unfit.into()]);
+    }
     let brokers = *known(&view.brokers)?;
     let wanted = Objects::new(request, brokers, data.as_deref());
     let steps = [
@@ -193,20 +200,6 @@ fn steps(request: &Request<'_>, view: &WorkersView) -> Result<Vec<WorkersStep>, 
         apply(request, &view.deployment, wanted.deployment)?.map(WorkersStep::Deployment),
     ];
     Ok(steps.into_iter().flatten().collect())
-}
-
-fn data(request: &Request<'_>, view: &WorkersView) -> Result<Option<String>, Vec<Finding>> {
-    let references = references::of_volumes(&request.workers.volumes);
-    if references.is_empty() {
-        return Ok(None);
-    }
-    let data = known(&view.references)?;
-    let missing = references::missing(BLOCK, &references, data);
-    if missing.is_empty() {
-        Ok(references::config_digest(&references, data))
-    } else {
-        Err(missing)
-    }
 }
 
 fn known<T>(seen: &Known<T>) -> Result<&T, Vec<Finding>> {

@@ -26,14 +26,16 @@ use rdkafka::{
 };
 use sluice::{
     api::{
-        connectors::ConnectWorkers,
-        pipeline::{IngestionPipelineSpec, Kafka},
-        pods::Volume,
+        connectors::ConnectWorkers, kafka::Kafka, pipeline::IngestionPipelineSpec, pods::Volume,
     },
     connect::{Client, Endpoint},
     plan::{
         Identity, Known, Settings,
-        connectors::workers::{self, Request, WorkersStep, WorkersView},
+        connectors::{
+            kafka_client,
+            references::{Data, Reference},
+            workers::{self, Request, WorkersStep, WorkersView},
+        },
     },
 };
 use tempfile::TempDir;
@@ -56,9 +58,25 @@ pub fn shared() -> &'static Worker {
 impl Worker {
     /// Starts the only worker of the pipeline `connect-tests/<name>` and waits until it is ready.
     pub fn start(broker: &Broker, name: &str) -> Self {
+        let kafka = Kafka {
+            bootstrap_servers: broker.bootstrap(),
+            ..Kafka::default()
+        };
+        Self::start_with(&kafka, name, &[])
+    }
+
+    /// As [`Worker::start`], with whatever security the pipeline asks for; `files` are what its
+    /// pods would find below `/etc/sluice/kafka`.
+    pub fn start_with(kafka: &Kafka, name: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = kafka::free_port();
-        let mut properties = rendered(broker, name, dir.path());
+        let secrets = dir.path().join("secrets");
+        fs::create_dir(&secrets).unwrap();
+        for (name, content) in files {
+            fs::write(secrets.join(name), content).unwrap();
+        }
+        let mut properties = rendered(kafka, name, dir.path())
+            .replace(kafka_client::FOLDER, &secrets.display().to_string());
         for (key, value) in [
             ("listeners", format!("http://127.0.0.1:{port}")),
             ("rest.advertised.host.name", "127.0.0.1".to_owned()),
@@ -70,7 +88,8 @@ impl Worker {
         let file = dir.path().join("worker.properties");
         fs::write(&file, properties).unwrap();
         let class = "org.apache.kafka.connect.cli.ConnectDistributed";
-        let process = kafka::watched_java(dir.path(), class, &file);
+        let java: Vec<_> = kafka_client::java_options(kafka).into_iter().collect();
+        let process = kafka::watched_java(dir.path(), class, &file, &java);
         let mut worker = Self { dir, port, process };
         worker.wait_until_ready();
         worker
@@ -142,7 +161,7 @@ fn plugins() -> String {
 }
 
 /// The properties as the operator renders them into the `ConfigMap` of a pipeline's workers.
-fn rendered(broker: &Broker, name: &str, volume: &Path) -> String {
+fn rendered(kafka: &Kafka, name: &str, volume: &Path) -> String {
     let pipeline = Identity {
         namespace: "connect-tests",
         name,
@@ -157,9 +176,7 @@ fn rendered(broker: &Broker, name: &str, volume: &Path) -> String {
         ..ConnectWorkers::default()
     };
     let spec = IngestionPipelineSpec {
-        kafka: Kafka {
-            bootstrap_servers: broker.bootstrap(),
-        },
+        kafka: kafka.clone(),
         ..IngestionPipelineSpec::default()
     };
     let settings = Settings {
@@ -175,7 +192,7 @@ fn rendered(broker: &Broker, name: &str, volume: &Path) -> String {
         pipeline,
         settings: &settings,
     };
-    let plan = workers::workers(&request, &nothing());
+    let plan = workers::workers(&request, &nothing(kafka));
     let config_map = plan.steps.into_iter().find_map(|step| match step {
         WorkersStep::ConfigMap(config_map) => config_map.data,
         _ => None,
@@ -183,22 +200,36 @@ fn rendered(broker: &Broker, name: &str, volume: &Path) -> String {
     config_map.unwrap().into_values().next().unwrap()
 }
 
-fn nothing() -> WorkersView {
+/// Nothing but the Secrets that are referred to.
+fn nothing(kafka: &Kafka) -> WorkersView {
+    let mut data = Data::new();
+    for Reference { source, key, .. } in kafka_client::references(kafka) {
+        let keys = data.entry(source).or_insert_with(|| Some(BTreeMap::new()));
+        keys.as_mut()
+            .unwrap()
+            .extend(key.map(|key| (key, "digest".to_owned())));
+    }
     WorkersView {
         deployment: Known::Value(None),
         service: Known::Value(None),
         config_map: Known::Value(None),
         network_policy: Known::Value(None),
-        references: Known::Value(BTreeMap::new()),
+        references: Known::Value(data),
         pods: Known::Value(Vec::new()),
         brokers: Known::Value(1),
+        unfit: None,
     }
 }
 
 /// The values of the first `count` records of a topic's partition 0, as text.
 pub fn records(topic: &str, count: usize) -> Vec<String> {
+    records_of(kafka::shared(), topic, count)
+}
+
+/// As [`records`], of another broker.
+pub fn records_of(broker: &Broker, topic: &str, count: usize) -> Vec<String> {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", kafka::shared().bootstrap());
+    config.set("bootstrap.servers", broker.bootstrap());
     let consumer: BaseConsumer = config.set("group.id", "reader").create().unwrap();
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(topic, 0, Offset::Beginning)

@@ -57,6 +57,7 @@ const FORMATTED_ID: &str = "c2x1aWNlLXRlc3Qta2Fma2E";
 pub struct Broker {
     dir: TempDir,
     ports: Ports,
+    java: Vec<String>,
     process: Option<Child>,
 }
 
@@ -83,6 +84,12 @@ impl Broker {
     /// Starts a broker with these settings beside or in place of the usual ones, and waits until
     /// it serves.
     pub fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_with(settings, &[])
+    }
+
+    /// As [`Broker::start`], with options for Java. A setting whose key begins with `+` is put
+    /// after the usual value and not in its place.
+    pub fn start_with(settings: &[(&str, &str)], java: &[String]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ports = Ports {
             clients: free_port(),
@@ -92,12 +99,16 @@ impl Broker {
         };
         let mut properties = usual_properties(dir.path(), ports);
         for (key, value) in settings {
-            writeln!(properties, "{key}={value}").unwrap();
+            match key.strip_prefix('+') {
+                Some(key) => properties = extended(&properties, key, value),
+                None => writeln!(properties, "{key}={value}").unwrap(),
+            }
         }
         fs::write(dir.path().join("server.properties"), properties).unwrap();
         let mut broker = Self {
             dir,
             ports,
+            java: java.to_vec(),
             process: None,
         };
         broker.format();
@@ -119,6 +130,7 @@ impl Broker {
     pub async fn client(&self) -> Client {
         let config = kafka::ClientConfig {
             bootstrap_servers: self.bootstrap(),
+            ..kafka::ClientConfig::default()
         };
         Pool::new(PoolSettings::default())
             .client(&config)
@@ -163,7 +175,12 @@ impl Broker {
     /// Starts the broker again after [`Broker::kill`] and waits until it serves.
     pub fn restart(&mut self) {
         let properties = self.dir.path().join("server.properties");
-        self.process = Some(watched_java(self.dir.path(), "kafka.Kafka", &properties));
+        self.process = Some(watched_java(
+            self.dir.path(),
+            "kafka.Kafka",
+            &properties,
+            &self.java,
+        ));
         self.wait_until_serving();
     }
 
@@ -313,21 +330,21 @@ impl Broker {
 
     /// Denies everybody the topic and the group of this name, where the broker has an authorizer.
     pub fn deny(&self, name: &str) {
-        let done = Command::new("java")
-            .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path()])
-            .args([
-                "org.apache.kafka.tools.AclCommand",
+        tool(
+            "org.apache.kafka.tools.AclCommand",
+            &[
                 "--bootstrap-server",
                 &self.bootstrap(),
-            ])
-            .args(["--add", "--deny-principal", "User:*", "--operation", "All"])
-            .args(["--topic", name, "--group", name])
-            .output()
-            .unwrap();
-        assert!(
-            done.status.success(),
-            "{}",
-            String::from_utf8_lossy(&done.stderr)
+                "--add",
+                "--deny-principal",
+                "User:*",
+                "--operation",
+                "All",
+                "--topic",
+                name,
+                "--group",
+                name,
+            ],
         );
     }
 
@@ -348,6 +365,26 @@ impl Drop for Broker {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Runs one of Kafka's command line tools to its end.
+pub fn tool(class: &str, arguments: &[&str]) {
+    let done = Command::new("java")
+        .args(["-XX:TieredStopAtLevel=1", "-cp", &class_path(), class])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{class}: {words}");
+}
+
+/// The properties with more at the end of this key's value.
+fn extended(properties: &str, key: &str, more: &str) -> String {
+    let line = |line: &str| {
+        let own = line.split('=').next() == Some(key);
+        format!("{line}{}\n", if own { more } else { "" })
+    };
+    properties.lines().map(line).collect()
 }
 
 /// A port of loopback that nothing listens on at the moment.
@@ -378,12 +415,13 @@ fn send(
 
 /// One of Kafka's programs with its properties, its output in the file `log` of the folder; killed
 /// and the folder removed when this process ends.
-pub fn watched_java(dir: &Path, class: &str, properties: &Path) -> Child {
+pub fn watched_java(dir: &Path, class: &str, properties: &Path, java: &[String]) -> Child {
     let log = fs::File::create(dir.join("log")).unwrap();
     Command::new("sh")
         .args(["-c", WATCHDOG])
         .arg(dir)
         .args(["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .args(java)
         .args(["-cp", &class_path(), class])
         .arg(properties)
         .stdin(Stdio::piped())

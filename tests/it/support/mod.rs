@@ -6,6 +6,7 @@ pub mod kafka;
 pub mod operator;
 pub mod process;
 pub mod proxy;
+pub mod secure;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -19,7 +19,7 @@ use sluice::{
     connect,
     k8s::{events::Events, lease::Leadership},
     kafka::{Pool, PoolSettings},
-    observe::Sources,
+    observe::{Sources, credentials::Credentials},
     plan::Settings,
     reconcile::{Context, controller},
     report::Reporter,
@@ -60,6 +60,7 @@ async fn run() {
             deadline: Duration::from_secs(4),
             ..Default::default()
         }),
+        credentials: Credentials::default(),
         connect: connect.clone(),
         operator_namespace: OPERATOR_NAMESPACE.into(),
     };

@@ -63,6 +63,8 @@ impl Process {
 
     /// Status and text of an answer of its endpoint; `None` while it does not answer.
     pub async fn get(&self, path: &str) -> Option<(u16, String)> {
+        // reqwest wants one even where no TLS is spoken; a second call changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let answer = reqwest::get(url).await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    api::{connectors::ConnectorPhase, pipeline::Kafka, scaling::Autoscaling},
+    api::{connectors::ConnectorPhase, kafka::Kafka, scaling::Autoscaling},
     class::Class,
     plan::Unknown,
 };
@@ -147,6 +147,7 @@ fn pipeline(replicas: Option<i32>, autoscaling: Option<Autoscaling>) -> Ingestio
     IngestionPipelineSpec {
         kafka: Kafka {
             bootstrap_servers: "kafka:9092".into(),
+            ..Kafka::default()
         },
         connectors: vec![Connector {
             name: "enrich".into(),

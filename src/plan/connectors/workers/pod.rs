@@ -20,7 +20,10 @@ use super::{
     objects::labels,
     properties::{POD_IP, REST_PORT},
 };
-use crate::plan::{connectors::pods, names};
+use crate::plan::{
+    connectors::{kafka_client, pods},
+    names,
+};
 
 /// Key of the `ConfigMap`, and name of the file, with the worker's properties.
 pub(super) const FILE: &str = "worker.properties";
@@ -45,7 +48,9 @@ pub(super) fn template(request: &Request<'_>, digest: String) -> PodTemplateSpec
 
 fn pod(request: &Request<'_>, labels: BTreeMap<String, String>) -> PodSpec {
     let (mut volumes, mut mounts) = pods::volumes(&request.workers.volumes);
-    for (volume, mount) in own_volumes(request) {
+    let name = pods::free_name(&request.workers.volumes, "sluice-kafka");
+    let kafka = kafka_client::volume(&request.spec.kafka, name);
+    for (volume, mount) in own_volumes(request).into_iter().chain(kafka) {
         volumes.push(volume);
         mounts.push(mount);
     }
@@ -64,14 +69,7 @@ fn pod(request: &Request<'_>, labels: BTreeMap<String, String>) -> PodSpec {
 /// The worker's own volumes: its properties, and a folder for what Java and plugins unpack. Where a
 /// user's volume has the same name, ours takes another.
 fn own_volumes(request: &Request<'_>) -> [(Volume, VolumeMount); 2] {
-    let taken = |name: &str| request.workers.volumes.iter().any(|v| v.name == name);
-    let free = |name: &str| {
-        let mut name = name.to_owned();
-        while taken(&name) {
-            name.push_str("-x");
-        }
-        name
-    };
+    let free = |name: &str| pods::free_name(&request.workers.volumes, name);
     let (config, temporary) = (free("sluice-config"), free("sluice-tmp"));
     [
         (
@@ -138,24 +136,26 @@ fn environment(request: &Request<'_>) -> Vec<EnvVar> {
     } else {
         "-Xms128m -Xmx384m"
     };
-    vec![
-        EnvVar {
-            name: "KAFKA_HEAP_OPTS".to_owned(),
-            value: Some(heap.to_owned()),
-            value_from: None,
-        },
-        EnvVar {
-            name: POD_IP.to_owned(),
-            value: None,
-            value_from: Some(EnvVarSource {
-                field_ref: Some(ObjectFieldSelector {
-                    api_version: Some("v1".to_owned()),
-                    field_path: "status.podIP".to_owned(),
-                }),
-                ..Default::default()
+    let options = kafka_client::java_options(&request.spec.kafka);
+    let literal = |(name, value): (&str, String)| EnvVar {
+        name: name.to_owned(),
+        value: Some(value),
+        value_from: None,
+    };
+    let mut env = vec![literal(("KAFKA_HEAP_OPTS", heap.to_owned()))];
+    env.extend(options.map(|options| literal(("KAFKA_OPTS", options))));
+    env.push(EnvVar {
+        name: POD_IP.to_owned(),
+        value: None,
+        value_from: Some(EnvVarSource {
+            field_ref: Some(ObjectFieldSelector {
+                api_version: Some("v1".to_owned()),
+                field_path: "status.podIP".to_owned(),
             }),
-        },
-    ]
+            ..Default::default()
+        }),
+    });
+    env
 }
 
 fn probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {

@@ -4,8 +4,8 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
-    api::{connectors::ConnectWorkers, pipeline::Kafka},
-    plan::names,
+    api::{connectors::ConnectWorkers, kafka::Kafka},
+    plan::{connectors::kafka_client, names},
 };
 
 /// Where the REST interface listens in each worker's pod.
@@ -71,14 +71,22 @@ impl Properties {
             set(&format!("{prefix}.topic"), topic);
             set(&format!("{prefix}.replication.factor"), copies.to_string());
         }
+        // The worker's own clients, and those that it makes for connectors.
+        for prefix in ["", "producer.", "consumer.", "admin."] {
+            for (key, value) in kafka_client::properties(kafka) {
+                set(&format!("{prefix}{key}"), value);
+            }
+        }
+        let secured = !kafka_client::references(kafka).is_empty();
         let mut properties = Self(properties);
-        properties.providers(workers);
+        properties.providers(workers, secured);
         properties
     }
 
-    /// What `${provider:...}` in a configuration may read: the pod's address, and files below the
-    /// declared volumes. Secrets come to a connector through a volume, never through its spec.
-    fn providers(&mut self, workers: &ConnectWorkers) {
+    /// What `${provider:...}` in a configuration may read: the pod's address, files below the
+    /// declared volumes, and those that Kafka is reached with. Secrets come to a connector through
+    /// a volume, never through its spec.
+    fn providers(&mut self, workers: &ConnectWorkers, secured: bool) {
         const PACKAGE: &str = "org.apache.kafka.common.config.provider";
         let mut set = |key: String, value: &str| self.0.insert(key, value.to_owned());
         let mounts = workers.volumes.iter().map(|v| v.mount_path.as_str());
@@ -103,6 +111,17 @@ impl Properties {
                 );
                 set(format!("{prefix}.param.allowed.paths"), &mounts.join(","));
             }
+        }
+        if secured {
+            names.push("kafka");
+            set(
+                "config.providers.kafka.class".into(),
+                &format!("{PACKAGE}.DirectoryConfigProvider"),
+            );
+            set(
+                "config.providers.kafka.param.allowed.paths".into(),
+                kafka_client::FOLDER,
+            );
         }
         set("config.providers".into(), &names.join(","));
     }
@@ -149,6 +168,7 @@ mod tests {
     fn kafka(servers: &str) -> Kafka {
         Kafka {
             bootstrap_servers: servers.to_owned(),
+            ..Kafka::default()
         }
     }
 

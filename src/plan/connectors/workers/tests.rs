@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use super::*;
 use crate::{
     api::{
-        pipeline::Kafka,
+        kafka::Kafka,
         pods::{ClaimVolume, SecretVolume, Volume},
     },
     class::Class,
@@ -43,6 +43,7 @@ fn nothing() -> WorkersView {
         references: Known::Value(Data::new()),
         pods: Known::Value(Vec::new()),
         brokers: Known::Value(1),
+        unfit: None,
     }
 }
 
@@ -50,6 +51,7 @@ fn plan(workers: &ConnectWorkers, view: &WorkersView) -> WorkersPlan {
     let spec = IngestionPipelineSpec {
         kafka: Kafka {
             bootstrap_servers: "kafka:9092".to_owned(),
+            ..Kafka::default()
         },
         connect: Some(workers.clone()),
         ..IngestionPipelineSpec::default()

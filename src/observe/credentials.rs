@@ -1,0 +1,268 @@
+//! What the Secrets of `spec.kafka` hold, as the security of a Kafka client. Read by name when it
+//! is asked for, since Secrets may not be listed or watched, and kept for seconds, so that
+//! pipelines which share a Secret, and samples in between, cost no read each.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use kube::Client;
+use tokio::time::Instant;
+
+use super::unknown_kube;
+use crate::{
+    api::{
+        common::Reason,
+        kafka::{CaRef, Kafka, SaslMechanism, Tls},
+    },
+    class::Class,
+    k8s::read,
+    kafka::{
+        Security,
+        security::{self, ClientCredentials, KeyPair, Sasl, Sensitive, Unusable},
+    },
+    plan::{
+        Known, Unknown,
+        connectors::{
+            kafka_client::{self, CERTIFICATE, CLIENT_ID, CLIENT_SECRET, KEY, PASSWORD, USERNAME},
+            references::{self, Data, Source, SourceKind},
+        },
+    },
+};
+
+/// After this long nobody's credentials are kept.
+const KEEP: Duration = Duration::from_secs(30);
+
+/// Whose Kafka: the namespace, and what the pipeline says of it.
+type Key = (String, Kafka);
+
+/// Credentials that were read a moment ago. Clones share them.
+#[derive(Clone, Default)]
+pub struct Credentials(Arc<Mutex<HashMap<Key, (Instant, Known<Security>)>>>);
+
+impl Credentials {
+    /// The security of a pipeline's Kafka clients, read again when that was last done longer ago
+    /// than `age`.
+    pub async fn security(
+        &self,
+        kube: &Client,
+        namespace: &str,
+        kafka: &Kafka,
+        age: Duration,
+        now: Timestamp,
+    ) -> Known<Security> {
+        if kafka_client::references(kafka).is_empty() {
+            return Known::Value(plain(kafka));
+        }
+        let key = (namespace.to_owned(), kafka.clone());
+        if let Some((at, known)) = self.lock().get(&key)
+            && at.elapsed() <= age
+        {
+            return known.clone();
+        }
+        let read = match secrets(kube, namespace, kafka).await {
+            Ok(secrets) => compose(kafka, &secrets, now),
+            Err(unknown) => Err(unknown),
+        };
+        let known = read.map_or_else(Known::Unknown, Known::Value);
+        let mut kept = self.lock();
+        kept.retain(|_, (at, _)| at.elapsed() < KEEP);
+        kept.insert(key, (Instant::now(), known.clone()));
+        known
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, (Instant, Known<Security>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing secret: at most TLS with the system's authorities.
+fn plain(kafka: &Kafka) -> Security {
+    Security {
+        tls: kafka.tls.as_ref().map(|_| security::Tls::default()),
+        sasl: None,
+    }
+}
+
+/// The data of Secrets by name.
+type Secrets = BTreeMap<String, BTreeMap<String, ByteString>>;
+
+async fn secrets(kube: &Client, namespace: &str, kafka: &Kafka) -> Result<Secrets, Unknown> {
+    let references = kafka_client::references(kafka);
+    let mut secrets = Secrets::new();
+    let mut keys = Data::new();
+    for Source { name, .. } in references.iter().map(|reference| &reference.source) {
+        let source = Source {
+            kind: SourceKind::Secret,
+            name: name.clone(),
+        };
+        if keys.contains_key(&source) {
+            continue;
+        }
+        let data = read::secret(kube, namespace, name).await;
+        let data = data.map_err(|error| unknown_kube(&error))?;
+        let names = |data: &BTreeMap<String, ByteString>| {
+            data.keys()
+                .map(|key| (key.clone(), String::new()))
+                .collect()
+        };
+        keys.insert(source, data.as_ref().map(names));
+        secrets.insert(name.clone(), data.unwrap_or_default());
+    }
+    let missing = references::missing(kafka_client::BLOCK, &references, &keys);
+    match missing.into_iter().next() {
+        None => Ok(secrets),
+        Some(finding) => Err(Unknown {
+            class: Class::Waiting,
+            reason: finding.reason,
+            message: finding.message,
+        }),
+    }
+}
+
+/// One value of a Secret, and where it is referred to from.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    secrets: &'a Secrets,
+    secret: &'a str,
+    key: &'a str,
+    field: &'static str,
+}
+
+impl Value<'_> {
+    fn text(self) -> Result<String, Unknown> {
+        let bytes = self
+            .secrets
+            .get(self.secret)
+            .and_then(|data| data.get(self.key));
+        let text = bytes.and_then(|ByteString(bytes)| String::from_utf8(bytes.clone()).ok());
+        text.ok_or_else(|| self.invalid("is not text: store it as UTF-8"))
+    }
+
+    /// A name or a password: a line break comes with a file and belongs to none of them.
+    fn word(self) -> Result<String, Unknown> {
+        let text = self.text()?;
+        if text.is_empty() {
+            return Err(self.invalid("is empty"));
+        }
+        if text.contains(char::is_control) {
+            return Err(
+                self.invalid("holds a line break or another control character: store it without")
+            );
+        }
+        Ok(text)
+    }
+
+    /// A text that a check has nothing against.
+    fn checked(self, check: impl Fn(&str) -> Result<(), Unusable>) -> Result<String, Unknown> {
+        let text = self.text()?;
+        match check(&text) {
+            Ok(()) => Ok(text),
+            Err(unusable) => Err(self.unusable(unusable)),
+        }
+    }
+
+    fn unusable(self, unusable: Unusable) -> Unknown {
+        let reason = match unusable {
+            Unusable::Expired | Unusable::NotYetValid => Reason::CertificateExpired,
+            Unusable::NoCertificate | Unusable::NoKey => Reason::CredentialsInvalid,
+        };
+        Unknown {
+            reason,
+            ..self.invalid(&unusable.to_string())
+        }
+    }
+
+    fn invalid(self, what: &str) -> Unknown {
+        let Self {
+            secret, key, field, ..
+        } = self;
+        Unknown {
+            class: Class::Denied,
+            reason: Reason::CredentialsInvalid,
+            message: format!(
+                "{}.{field}: key `{key}` of Secret `{secret}` {what}",
+                kafka_client::BLOCK
+            ),
+        }
+    }
+}
+
+fn compose(kafka: &Kafka, secrets: &Secrets, now: Timestamp) -> Result<Security, Unknown> {
+    let tls = kafka.tls.as_ref().map(|tls| compose_tls(tls, secrets, now));
+    Ok(Security {
+        tls: tls.transpose()?,
+        sasl: compose_sasl(kafka, secrets, now)?,
+    })
+}
+
+fn compose_tls(tls: &Tls, secrets: &Secrets, now: Timestamp) -> Result<security::Tls, Unknown> {
+    let client = tls.client_secret_ref.as_ref().map(|client| {
+        let value = |key| Value {
+            secrets,
+            secret: &client.name,
+            key,
+            field: "tls.clientSecretRef",
+        };
+        Ok(KeyPair {
+            certificate: value(CERTIFICATE).checked(|pem| security::check_certificate(pem, now))?,
+            key: Sensitive::new(value(KEY).checked(security::check_key)?),
+        })
+    });
+    Ok(security::Tls {
+        ca: authorities(tls.ca_secret_ref.as_ref(), "tls.caSecretRef", secrets, now)?,
+        client: client.transpose()?,
+    })
+}
+
+fn authorities(
+    reference: Option<&CaRef>,
+    field: &'static str,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<Option<String>, Unknown> {
+    let read = |CaRef { name, key }: &CaRef| {
+        let value = Value {
+            secrets,
+            secret: name,
+            key,
+            field,
+        };
+        value.checked(|pem| security::check_authorities(pem, now))
+    };
+    reference.map(read).transpose()
+}
+
+fn compose_sasl(kafka: &Kafka, secrets: &Secrets, now: Timestamp) -> Result<Option<Sasl>, Unknown> {
+    let Some(sasl) = &kafka.sasl else {
+        return Ok(None);
+    };
+    let value = |key| Value {
+        secrets,
+        secret: &sasl.secret_ref.name,
+        key,
+        field: "sasl.secretRef",
+    };
+    let login = match (sasl.mechanism, &sasl.oauthbearer) {
+        (SaslMechanism::OauthBearer, Some(oauthbearer)) => {
+            let ca = oauthbearer.ca_secret_ref.as_ref();
+            Sasl::OauthBearer(ClientCredentials {
+                token_endpoint_url: oauthbearer.token_endpoint_url.clone(),
+                scope: oauthbearer.scope.clone(),
+                client_id: value(CLIENT_ID).word()?,
+                client_secret: Sensitive::new(value(CLIENT_SECRET).word()?),
+                ca: authorities(ca, "sasl.oauthbearer.caSecretRef", secrets, now)?,
+            })
+        }
+        (mechanism, _) => Sasl::Password {
+            mechanism: mechanism.as_str(),
+            username: value(USERNAME).word()?,
+            password: Sensitive::new(value(PASSWORD).word()?),
+        },
+    };
+    Ok(Some(login))
+}
