@@ -12,6 +12,8 @@ pub enum Class {
     Waiting,
     /// Somebody else holds or changed the same thing.
     Conflict,
+    /// Another operator may lead by now: nothing was sent.
+    NotLeading,
     /// The identity in use may not do this.
     Denied,
     /// The other side cannot be reached or did not answer in time.
@@ -28,6 +30,7 @@ impl Class {
             Self::Invalid => "invalid",
             Self::Waiting => "waiting",
             Self::Conflict => "conflict",
+            Self::NotLeading => "not_leading",
             Self::Denied => "denied",
             Self::Down => "down",
             Self::Bug => "bug",
@@ -40,7 +43,9 @@ impl Class {
     #[must_use]
     pub const fn backoff(self) -> (Duration, Duration) {
         match self {
-            Self::Waiting | Self::Conflict => (Duration::from_secs(1), Duration::from_secs(15)),
+            Self::Waiting | Self::Conflict | Self::NotLeading => {
+                (Duration::from_secs(1), Duration::from_secs(15))
+            }
             Self::Down => (Duration::from_secs(2), Duration::from_secs(30)),
             // Within 30 s, for what is denied passes with the rotation of a Secret.
             Self::Denied => (Duration::from_secs(10), Duration::from_secs(25)),

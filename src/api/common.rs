@@ -266,6 +266,8 @@ reasons! {
     LeftBehind,
     /// The Kubernetes API refused or failed a write.
     ApplyFailed,
+    /// The operator's lease was not renewed in time: nothing was sent.
+    NotLeading,
     /// The Kubernetes API refused or failed a read.
     KubernetesFailed,
     /// The consumer group does not finish rebalancing: scaling no longer waits for it.

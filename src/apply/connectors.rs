@@ -7,7 +7,7 @@ use k8s_openapi::api::{
 };
 use tracing::info;
 
-use super::{Cause, Sinks, Target, claim_failure};
+use super::{Cause, Sinks, Target, claim_failure, kube_failure, not_leading};
 use crate::{
     api::{common::Reason, connectors::ConnectorState},
     class::Class,
@@ -168,6 +168,7 @@ async fn rest(sinks: &Sinks, target: Target<'_>, step: &ConnectStep) -> Result<(
         .connect
         .endpoint(target.workers)
         .map_err(|e| connect_failure(&e))?;
+    sinks.leadership.may_write().map_err(|_| not_leading())?;
     call(&endpoint, step)
         .await
         .map_err(|error| connect_failure(&error))
@@ -214,14 +215,6 @@ const fn connect_word(step: &ConnectStep) -> &'static str {
         ConnectStep::SetState { .. } => "setConnectorState",
         ConnectStep::RestartFailed { .. } => "restartFailedTasks",
         ConnectStep::Delete { .. } => "deleteConnector",
-    }
-}
-
-fn kube_failure(error: &k8s::Error) -> Cause {
-    Cause {
-        class: error.class(),
-        reason: Reason::ApplyFailed,
-        message: error.to_string(),
     }
 }
 

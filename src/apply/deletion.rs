@@ -5,49 +5,67 @@ use tracing::{info, warn};
 
 use super::Sinks;
 use crate::{
+    class::Class,
     k8s,
     kafka::{self, Client},
     plan::{Identity, deletion::DeletionPlan, names, pipeline::Subject},
 };
 
-/// Carries out one pass of a deletion. What fails is tried again by the next pass, until the
-/// deadline.
+/// Carries out one pass of a deletion; the gravest class of what failed comes back. It is tried
+/// again by a later pass, until the deadline.
 pub async fn deletion(
     sinks: &Sinks,
     subject: Subject<'_>,
     client: Option<&Client>,
     plan: &DeletionPlan,
-) {
+) -> Option<Class> {
+    let mut failed = None;
     if plan.stop_workers {
-        let name = names::workers(subject.pipeline.name);
-        let namespace = subject.pipeline.namespace;
-        let result = k8s::write::delete_any::<Deployment>(&sinks.kube, namespace, &name).await;
-        sinks.count("stopWorkers", result.as_ref().err().map(k8s::Error::class));
-        if let Err(error) = result {
-            warn!(%error, "workers not stopped");
-        }
+        failed = failed.max(stop_workers(sinks, subject).await);
     }
-    let (Some(client), false) = (client, plan.topics.is_empty()) else {
-        return;
-    };
-    let results = match kafka::write::delete_topics(client, &plan.topics).await {
+    if let (Some(client), false) = (client, plan.topics.is_empty()) {
+        failed = failed.max(delete_topics(sinks, client, &plan.topics).await);
+    }
+    failed
+}
+
+async fn stop_workers(sinks: &Sinks, subject: Subject<'_>) -> Option<Class> {
+    let name = names::workers(subject.pipeline.name);
+    let namespace = subject.pipeline.namespace;
+    let result = k8s::write::delete_any::<Deployment>(&sinks.kube, namespace, &name).await;
+    let error = result.err();
+    let class = error.as_ref().map(k8s::Error::class);
+    sinks.count("stopWorkers", class);
+    if let Some(error) = error {
+        warn!(%error, "workers not stopped");
+    }
+    class
+}
+
+async fn delete_topics(sinks: &Sinks, client: &Client, topics: &[String]) -> Option<Class> {
+    if let Err(error) = sinks.leadership.may_write() {
+        sinks.count("deleteTopic", Some(Class::NotLeading));
+        warn!(%error, "topics not deleted");
+        return Some(Class::NotLeading);
+    }
+    let results = match kafka::write::delete_topics(client, topics).await {
         Ok(results) => results,
-        Err(error) => plan
-            .topics
+        Err(error) => topics
             .iter()
             .map(|name| (name.clone(), Err(error.clone())))
             .collect(),
     };
+    let mut failed = None;
     for (topic, result) in results {
-        sinks.count(
-            "deleteTopic",
-            result.as_ref().err().map(kafka::Error::class),
-        );
+        let class = result.as_ref().err().map(kafka::Error::class);
+        sinks.count("deleteTopic", class);
+        failed = failed.max(class);
         match result {
             Ok(()) => info!(topic, "topic deleted"),
             Err(error) => warn!(topic, %error, "topic not deleted"),
         }
     }
+    failed
 }
 
 /// Gives back every claim of a pipeline.

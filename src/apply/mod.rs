@@ -14,7 +14,11 @@ use crate::{
     api::common::Reason,
     class::Class,
     connect,
-    k8s::{self, claims::Holder},
+    k8s::{
+        self,
+        claims::Holder,
+        lease::{Leadership, NotLeading},
+    },
     kafka,
     plan::{Failure, Identity, PipelinePlan, claims::Claim, kafka_reason, names},
     telemetry::metrics::Metrics,
@@ -27,6 +31,8 @@ pub struct Sinks {
     pub kube: Client,
     /// Kafka Connect's REST interface.
     pub connect: connect::Client,
+    /// Asked before each write to Kafka and Connect; the cluster's client asks by itself.
+    pub leadership: Leadership,
     /// Counts every step.
     pub metrics: Metrics,
     /// The namespace of claims.
@@ -144,15 +150,31 @@ impl Sinks {
 
 /// A claim that somebody else took a moment before is told by the next look; until then it waits.
 fn claim_failure(error: &k8s::Error) -> Cause {
-    let reason = if error.class() == Class::Conflict {
-        Reason::Claimed
-    } else {
-        Reason::ApplyFailed
+    let mut cause = kube_failure(error);
+    if cause.class == Class::Conflict {
+        cause.reason = Reason::Claimed;
+    }
+    cause
+}
+
+fn kube_failure(error: &k8s::Error) -> Cause {
+    let class = error.class();
+    let reason = match class {
+        Class::NotLeading => Reason::NotLeading,
+        _ => Reason::ApplyFailed,
     };
     Cause {
-        class: error.class(),
+        class,
         reason,
         message: error.to_string(),
+    }
+}
+
+fn not_leading() -> Cause {
+    Cause {
+        class: Class::NotLeading,
+        reason: Reason::NotLeading,
+        message: NotLeading.to_string(),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Topic steps, in batches: claims, then one call each to create, grow, configure and delete, then
 //! releases. A topic whose step failed takes no further one in this pass.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::Future};
 
-use super::{Cause, Sinks, Target, claim_failure, kafka_failure};
+use super::{Cause, Sinks, Target, claim_failure, kafka_failure, not_leading};
 use crate::{
     api::{common::Reason, topics::Topic},
     kafka::{
@@ -68,11 +68,8 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         .map(|(_, topic)| topic)
         .collect();
     if !new.is_empty() {
-        lanes.batch(
-            "createTopic",
-            write::create_topics(client, &new).await,
-            names(&new),
-        );
+        let call = write::create_topics(client, &new);
+        lanes.batch("createTopic", names(&new), call).await;
     }
     let grown: Vec<(String, i32)> = lanes.owned(|step| {
         if let TopicStep::Grow(to) = step {
@@ -82,11 +79,8 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         }
     });
     if !grown.is_empty() {
-        lanes.batch(
-            "growTopic",
-            write::create_partitions(client, &grown).await,
-            firsts(&grown),
-        );
+        let call = write::create_partitions(client, &grown);
+        lanes.batch("growTopic", firsts(&grown), call).await;
     }
     let changed: Vec<(String, ConfigChange)> = lanes.owned(|step| {
         if let TopicStep::Configure(changes) = step {
@@ -96,21 +90,15 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         }
     });
     if !changed.is_empty() {
-        lanes.batch(
-            "configureTopic",
-            write::set_configs(client, &changed).await,
-            firsts(&changed),
-        );
+        let call = write::set_configs(client, &changed);
+        lanes.batch("configureTopic", firsts(&changed), call).await;
     }
     let deleted: Vec<(String, ())> =
         lanes.owned(|step| matches!(step, TopicStep::Delete { .. }).then_some(()));
     if !deleted.is_empty() {
         let names = firsts(&deleted);
-        lanes.batch(
-            "deleteTopic",
-            write::delete_topics(client, &names).await,
-            names,
-        );
+        let call = write::delete_topics(client, &names);
+        lanes.batch("deleteTopic", names.clone(), call).await;
     }
 }
 
@@ -183,13 +171,20 @@ impl<'a> Lanes<'a> {
         }
     }
 
-    fn batch(
+    /// One call for many topics, each with its own outcome.
+    async fn batch(
         &mut self,
         step: &'static str,
-        results: Result<write::ByTopic, kafka::Error>,
         names: Vec<String>,
+        call: impl Future<Output = Result<write::ByTopic, kafka::Error>>,
     ) {
-        let mut results = match results {
+        if self.sinks.leadership.may_write().is_err() {
+            for name in names {
+                self.done(step, &name, Err(not_leading()));
+            }
+            return;
+        }
+        let mut results = match call.await {
             Ok(results) => results,
             Err(error) => names
                 .iter()

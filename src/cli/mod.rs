@@ -4,6 +4,7 @@
 mod crd;
 mod run;
 mod settings;
+mod startup;
 mod top;
 
 use std::process::ExitCode;

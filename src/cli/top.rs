@@ -20,6 +20,10 @@ use crate::api::{IngestionPipeline, IngestionPipelineStatus, connectors::Connect
 /// How long one question to the cluster may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How often the Service is asked: it picks an operator at random, and one that stands by answers
+/// 421.
+const TRIES: usize = 10;
+
 /// Flags of `sluice top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
@@ -117,9 +121,14 @@ async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
         "/api/v1/namespaces/{}/services/{}:http/proxy/v1/pipelines/{}/{}",
         args.operator_namespace, args.operator_service, args.namespace, args.name
     );
-    Ok(client
-        .request(http::Request::get(path).body(Vec::new())?)
-        .await?)
+    for _ in 0..TRIES {
+        let request = http::Request::get(&path).body(Vec::new())?;
+        match client.request(request).await {
+            Err(kube::Error::Api(status)) if status.code == 421 => {}
+            answer => return Ok(answer?),
+        }
+    }
+    Err(anyhow!("no operator leads"))
 }
 
 async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
@@ -275,4 +284,40 @@ fn standing(connector: &ConnectorStatus) -> String {
         format!(", {} of {all} tasks running", tasks.running)
     });
     format!("{:?}{tasks}", connector.phase)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operator_that_stands_by_is_not_the_last_word() {
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let service = tower::service_fn(async |_: Request<Body>| {
+            let (code, body) = match ASKED.fetch_add(1, Ordering::Relaxed) {
+                0 | 1 => (421, "this operator stands by".to_owned()),
+                _ => (
+                    200,
+                    r#"{"at": "2026-11-23T00:00:00Z", "status": {}}"#.to_owned(),
+                ),
+            };
+            let answer = Response::builder().status(code);
+            Ok::<_, kube::Error>(answer.body(Body::from(body.into_bytes())).unwrap())
+        });
+        let args = TopArgs {
+            name: "p".into(),
+            namespace: "plant".into(),
+            once: true,
+            interval: 2,
+            operator_namespace: "sluice-system".into(),
+            operator_service: "sluice".into(),
+        };
+        live(&args, &Client::new(service, "default")).await.unwrap();
+        assert_eq!(ASKED.load(Ordering::Relaxed), 3);
+    }
 }

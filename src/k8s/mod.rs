@@ -4,34 +4,80 @@
 
 pub mod claims;
 pub mod events;
+pub mod lease;
 pub mod read;
 pub mod write;
 
-use std::{future::Future, time::Duration};
+use std::{fmt::Debug, future::Future, time::Duration};
 
-use kube::{Client, Config, core::Status};
+use http::{Method, Request};
+use kube::{
+    Client, Config, Resource,
+    client::{Body, ClientBuilder},
+    core::{NamespaceResourceScope, Status},
+};
+use serde::de::DeserializeOwned;
+use tower::filter::FilterLayer;
 
 use crate::class::Class;
+use lease::{Leadership, NotLeading};
 
 /// How long one call may take, with the client's own retries.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+/// What fails when there is no client.
+const CONFIGURE: &str = "read the Kubernetes configuration";
+
+/// A kind whose objects live in namespaces: what [`read`] and [`write`] can move.
+pub trait Namespaced:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Debug + DeserializeOwned
+{
+}
+
+impl<K> Namespaced for K where
+    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+        + Clone
+        + Debug
+        + DeserializeOwned
+{
+}
 
 /// A client for the cluster that this process runs in, or for the kubeconfig's current context.
+///
+/// # Errors
+/// When there is neither a service account nor a usable kubeconfig.
+pub async fn client(leadership: Leadership) -> Result<Client, Error> {
+    let config = Config::infer().await.map_err(|source| Error::Down {
+        what: CONFIGURE.to_owned(),
+        source: Box::new(kube::Error::InferConfig(source)),
+    })?;
+    guarded(config, leadership)
+}
+
+/// A client that reads at any time and writes only as `leadership` allows: no write gets past it.
 ///
 /// Connecting takes at most 5 s. There is no read timeout: watches are quiet for minutes, and
 /// single calls are bounded by [`DEADLINE`] each.
 ///
 /// # Errors
-/// When there is neither a service account nor a usable kubeconfig.
-pub async fn client() -> Result<Client, Error> {
-    let what = "read the Kubernetes configuration";
-    let mut config = Config::infer().await.map_err(|source| Error::Down {
-        what: what.to_owned(),
-        source: Box::new(kube::Error::InferConfig(source)),
-    })?;
+/// When the configuration cannot be used.
+pub fn guarded(mut config: Config, leadership: Leadership) -> Result<Client, Error> {
     config.connect_timeout = Some(Duration::from_secs(5));
     config.write_timeout = Some(DEADLINE);
-    Client::try_from(config).map_err(|source| Error::new(what.to_owned(), source))
+    let builder = ClientBuilder::try_from(config)
+        .map_err(|source| Error::new(CONFIGURE.to_owned(), source))?;
+    Ok(builder.with_layer(&gate(leadership)).build())
+}
+
+/// Refuses every request that may write, unless this operator leads.
+fn gate(
+    leadership: Leadership,
+) -> FilterLayer<impl Fn(Request<Body>) -> Result<Request<Body>, tower::BoxError> + Clone> {
+    FilterLayer::new(move |request: Request<Body>| {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            leadership.may_write()?;
+        }
+        Ok(request)
+    })
 }
 
 /// Why a call to the Kubernetes API failed. `what` says what was tried, on which object.
@@ -45,10 +91,18 @@ pub enum Error {
         /// The API's answer.
         status: Box<Status>,
     },
-    /// No answer within [`DEADLINE`].
-    #[error("{what}: the Kubernetes API did not answer within {} s", DEADLINE.as_secs())]
+    /// No answer in time.
+    #[error("{what}: the Kubernetes API did not answer within {} s", .deadline.as_secs())]
     Deadline {
         /// What was tried.
+        what: String,
+        /// How long an answer was waited for.
+        deadline: Duration,
+    },
+    /// A write that was not begun.
+    #[error("{what}: {NotLeading}")]
+    NotLeading {
+        /// What was to be written.
         what: String,
     },
     /// The API cannot be reached.
@@ -75,6 +129,7 @@ impl Error {
     fn new(what: String, source: kube::Error) -> Self {
         match source {
             kube::Error::Api(status) => Self::Refused { what, status },
+            kube::Error::Service(source) if source.is::<NotLeading>() => Self::NotLeading { what },
             kube::Error::SerdeError(_)
             | kube::Error::BuildRequest(_)
             | kube::Error::HttpError(_)
@@ -101,6 +156,7 @@ impl Error {
                 _ => Class::Invalid,
             },
             Self::Deadline { .. } | Self::Down { .. } => Class::Down,
+            Self::NotLeading { .. } => Class::NotLeading,
             Self::Garbled { .. } => Class::Bug,
         }
     }
@@ -120,9 +176,17 @@ async fn bounded<T>(
     what: String,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(DEADLINE, call).await {
+    within(DEADLINE, what, call).await
+}
+
+async fn within<T>(
+    deadline: Duration,
+    what: String,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(deadline, call).await {
         Ok(answer) => answer.map_err(|source| Error::new(what, source)),
-        Err(_) => Err(Error::Deadline { what }),
+        Err(_) => Err(Error::Deadline { what, deadline }),
     }
 }
 

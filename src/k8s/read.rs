@@ -1,10 +1,7 @@
 //! Looks at the cluster. Answers "it is not there" as `None`, never as an error; does not say what
 //! anything means.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Debug,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     ByteString,
@@ -14,15 +11,14 @@ use k8s_openapi::{
     },
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client,
     api::{ListParams, ObjectList},
-    core::{ApiResource, DynamicObject, GroupVersionKind, NamespaceResourceScope},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
 };
-use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use super::{
-    Error, bounded,
+    Error, Namespaced, bounded,
     claims::{Holder, OWNER_LABEL, holder},
     what,
 };
@@ -31,13 +27,11 @@ use super::{
 ///
 /// # Errors
 /// When the API refuses or does not answer.
-pub async fn get<K>(client: &Client, namespace: &str, name: &str) -> Result<Option<K>, Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+pub async fn get<K: Namespaced>(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<K>, Error> {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     bounded(what::<K>("get", namespace, name), api.get_opt(name)).await
 }
@@ -46,17 +40,11 @@ where
 ///
 /// # Errors
 /// When the API refuses or does not answer.
-pub async fn list<K>(
+pub async fn list<K: Namespaced>(
     client: &Client,
     namespace: &str,
     labels: &BTreeMap<String, String>,
-) -> Result<Vec<K>, Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+) -> Result<Vec<K>, Error> {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let selector: Vec<_> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let params = ListParams::default().labels(&selector.join(","));

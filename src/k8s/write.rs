@@ -1,21 +1,21 @@
 //! Writes to the cluster what was decided elsewhere. Every write is absolute and may be repeated;
 //! none reads in order to decide.
 
-use std::{collections::BTreeMap, fmt::Debug};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::{apps::v1::Deployment, core::v1::ConfigMap};
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, ResourceExt,
     api::{
         DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
     },
-    core::{NamespaceResourceScope, Status},
+    core::Status,
 };
-use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{
-    Error, bounded,
+    Error, Namespaced, bounded,
     claims::{Holder, OWNER_LABEL, take_over, to_config_map},
     what,
 };
@@ -24,14 +24,11 @@ use super::{
 ///
 /// # Errors
 /// When the API refuses or does not answer, or when the object has no name or namespace.
-pub async fn apply<K>(client: &Client, object: &K, manager: &str) -> Result<K, Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
-{
+pub async fn apply<K: Namespaced + Serialize>(
+    client: &Client,
+    object: &K,
+    manager: &str,
+) -> Result<K, Error> {
     patch_applied(client, object, &PatchParams::apply(manager).force()).await
 }
 
@@ -40,25 +37,19 @@ where
 ///
 /// # Errors
 /// As [`apply`], and when fields belong to somebody else.
-pub async fn create<K>(client: &Client, object: &K, manager: &str) -> Result<K, Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
-{
+pub async fn create<K: Namespaced + Serialize>(
+    client: &Client,
+    object: &K,
+    manager: &str,
+) -> Result<K, Error> {
     patch_applied(client, object, &PatchParams::apply(manager)).await
 }
 
-async fn patch_applied<K>(client: &Client, object: &K, params: &PatchParams) -> Result<K, Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + Serialize
-        + DeserializeOwned,
-{
+async fn patch_applied<K: Namespaced + Serialize>(
+    client: &Client,
+    object: &K,
+    params: &PatchParams,
+) -> Result<K, Error> {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let api = Api::<K>::namespaced(client.clone(), &namespace);
     let patch = Patch::Apply(object);
@@ -71,13 +62,12 @@ where
 ///
 /// # Errors
 /// When the API refuses or does not answer.
-pub async fn delete<K>(client: &Client, namespace: &str, name: &str, uid: &str) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+pub async fn delete<K: Namespaced>(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    uid: &str,
+) -> Result<(), Error> {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let params = DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
@@ -106,13 +96,11 @@ fn gone(answer: Result<(), Error>) -> Result<(), Error> {
 ///
 /// # Errors
 /// When the API refuses or does not answer.
-pub async fn delete_any<K>(client: &Client, namespace: &str, name: &str) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+pub async fn delete_any<K: Namespaced>(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<(), Error> {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let params = DeleteParams::default();
     let call = api.delete(name, &params);
@@ -151,20 +139,14 @@ pub async fn scale(
 ///
 /// # Errors
 /// When the API refuses or does not answer; class `Conflict` when the object has changed.
-pub async fn status<K>(
+pub async fn status<K: Namespaced>(
     client: &Client,
     namespace: &str,
     name: &str,
     status: &impl Serialize,
     resource_version: Option<&str>,
     manager: &str,
-) -> Result<K, Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+) -> Result<K, Error> {
     let api = Api::<K>::namespaced(client.clone(), namespace);
     let mut body = json!({
         "apiVersion": K::api_version(&()),
@@ -185,13 +167,11 @@ where
 ///
 /// # Errors
 /// When the API refuses or does not answer; class `Conflict` when the object has changed.
-pub async fn add_finalizer<K>(client: &Client, object: &K, finalizer: &str) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+pub async fn add_finalizer<K: Namespaced>(
+    client: &Client,
+    object: &K,
+    finalizer: &str,
+) -> Result<(), Error> {
     if object.finalizers().iter().any(|f| f == finalizer) {
         return Ok(());
     }
@@ -204,13 +184,11 @@ where
 ///
 /// # Errors
 /// When the API refuses or does not answer; class `Conflict` when the object has changed.
-pub async fn remove_finalizer<K>(client: &Client, object: &K, finalizer: &str) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+pub async fn remove_finalizer<K: Namespaced>(
+    client: &Client,
+    object: &K,
+    finalizer: &str,
+) -> Result<(), Error> {
     let mut finalizers = object.finalizers().to_vec();
     finalizers.retain(|f| f != finalizer);
     if finalizers.len() == object.finalizers().len() {
@@ -224,51 +202,20 @@ where
 
 /// A list in a merge patch is replaced as a whole: the resource version keeps another controller's
 /// finalizer from being lost.
-async fn patch_finalizers<K>(client: &Client, object: &K, to: &[String]) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
+async fn patch_finalizers<K: Namespaced>(
+    client: &Client,
+    object: &K,
+    to: &[String],
+) -> Result<(), Error> {
     let metadata = json!({"finalizers": to, "resourceVersion": object.resource_version()});
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    merge::<K>(client, &namespace, &name, &json!({"metadata": metadata})).await
-}
-
-/// Sets an annotation, or removes it with `None`.
-///
-/// # Errors
-/// When the API refuses or does not answer.
-pub async fn annotate<K>(
-    client: &Client,
-    namespace: &str,
-    name: &str,
-    key: &str,
-    value: Option<&str>,
-) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
-    let body = json!({"metadata": {"annotations": {key: value}}});
-    merge::<K>(client, namespace, name, &body).await
-}
-
-async fn merge<K>(client: &Client, namespace: &str, name: &str, body: &Value) -> Result<(), Error>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned,
-{
-    let api = Api::<K>::namespaced(client.clone(), namespace);
-    let (params, patch) = (PatchParams::default(), Patch::Merge(body));
-    let call = api.patch(name, &params, &patch);
-    bounded(what::<K>("patch", namespace, name), call).await?;
-    Ok(())
+    let body = json!({"metadata": metadata});
+    let api = Api::<K>::namespaced(client.clone(), &namespace);
+    let (params, patch) = (PatchParams::default(), Patch::Merge(&body));
+    let call = api.patch(&name, &params, &patch);
+    bounded(what::<K>("patch", &namespace, &name), call)
+        .await
+        .map(drop)
 }
 
 /// Takes a claim for a pipeline, atomically: of two that ask at once one gets it. One that an

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// How soon the next pass of a deletion comes.
+/// How soon the next pass of a deletion comes where nothing failed.
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// One pass.
@@ -54,6 +54,7 @@ pub async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Act
         .deletion_timestamp
         .as_ref()
         .map_or(now, |time| time.0);
+    let mut failed = None;
     let plan = if deletion::topics(subject).is_empty() {
         DeletionPlan {
             done: true,
@@ -67,12 +68,16 @@ pub async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Act
             .await;
         let seen = observe::deletion::deletion(&context.sources, subject, &kafka).await;
         let plan = deletion::deletion(subject, &seen, since, now);
-        apply::deletion::deletion(&context.sinks, subject, kafka.value(), &plan).await;
+        failed = apply::deletion::deletion(&context.sinks, subject, kafka.value(), &plan).await;
         plan
     };
     if !plan.done {
         tell_waiting(pipeline, context, &plan).await?;
-        return Ok(Action::requeue(AGAIN));
+        let wait = match failed {
+            Some(class) => context.failed(pipeline, class),
+            None => AGAIN,
+        };
+        return Ok(Action::requeue(wait));
     }
     tell_left_behind(pipeline, context, &plan.left_behind).await;
     apply::deletion::release_all(&context.sinks, subject.pipeline).await?;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::{ResourceExt, runtime::controller::Action};
+use kube::{Resource, ResourceExt, runtime::controller::Action};
 use tokio::sync::Mutex;
 use tracing::{Instrument, info_span};
 
@@ -31,6 +31,7 @@ use crate::{
     },
     report::Reporter,
 };
+use backoff::Backoff;
 use state::{Due, Outcome, State};
 
 /// Marks a pipeline that may have something outside the cluster.
@@ -78,6 +79,8 @@ pub struct Context {
     pub now: fn() -> Timestamp,
     /// Memory between passes, by UID.
     states: std::sync::Mutex<HashMap<String, Arc<Mutex<State>>>>,
+    /// Failures in a row of passes that could not report, or not delete, by UID.
+    failures: std::sync::Mutex<HashMap<String, Backoff>>,
 }
 
 impl Context {
@@ -97,7 +100,20 @@ impl Context {
             settings,
             now,
             states: std::sync::Mutex::default(),
+            failures: std::sync::Mutex::default(),
         }
+    }
+
+    /// Counts a failed pass and says how long to wait before the next.
+    fn failed(&self, pipeline: &impl Resource, class: Class) -> Duration {
+        let uid = pipeline.meta().uid.clone().unwrap_or_default();
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.entry(uid).or_default().failed(class)
+    }
+
+    fn succeeded(&self, uid: &str) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.remove(uid);
     }
 
     fn state(&self, uid: &str) -> Arc<Mutex<State>> {
@@ -111,6 +127,7 @@ impl Context {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(uid);
+        self.succeeded(uid);
         self.reporter.forget(pipeline);
     }
 }
@@ -155,7 +172,10 @@ async fn pass(pipeline: &IngestionPipeline, context: &Context) -> Result<Action,
     if due.look || !due.samples.is_empty() {
         // Boxed: everything that a pass reads would otherwise lie in each of its futures.
         Box::pin(work(pipeline, context, &mut state, &due, now)).await?;
+    } else {
+        state.look_soon();
     }
+    context.succeeded(identity(pipeline).uid);
     Ok(Action::requeue(state.wait(pipeline, (context.now)())))
 }
 

@@ -161,6 +161,15 @@ impl State {
         }
     }
 
+    /// Notes an event that came too soon after the last look: the next look comes as soon as it may.
+    pub fn look_soon(&mut self) {
+        if let Some(looked) = &self.looked {
+            let soon = looked.at.saturating_add(LOOK_AT_MOST_EVERY);
+            let soon = soon.unwrap_or(Timestamp::MAX);
+            self.look_due = Some(self.look_due.map_or(soon, |due| due.min(soon)));
+        }
+    }
+
     fn looked_before(&self, now: Timestamp, span: SignedDuration) -> bool {
         self.looked
             .as_ref()
@@ -271,4 +280,22 @@ fn interval(connector: &Connector) -> Duration {
 fn later(from: Timestamp, wait: Duration) -> Timestamp {
     from.saturating_add(SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX))
         .unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_right_after_a_look_is_looked_at_as_soon_as_it_may() {
+        let spec = serde_json::json!({"kafka": {"bootstrapServers": "kafka:9092"}});
+        let pipeline = IngestionPipeline::new("p", serde_json::from_value(spec).unwrap());
+        let at = |seconds: i64| Timestamp::from_second(1000 + seconds).unwrap();
+        let mut state = State::default();
+        state.looked(&pipeline, at(0), Outcome::Settled);
+        assert_eq!(state.due(&pipeline, at(1)), Due::default());
+        state.look_soon();
+        assert_eq!(state.wait(&pipeline, at(1)), Duration::from_secs(1));
+        assert!(state.due(&pipeline, at(2)).look);
+    }
 }

@@ -1,12 +1,10 @@
 //! The operator's HTTP endpoint: `/metrics`, `/healthz`, `/readyz`, and `/v1/pipelines/<namespace>/
-//! <name>` with the newest view of a pipeline. Read-only; holds no secret.
+//! <name>` with the newest view of a pipeline, which an operator that stands by does not have: it
+//! answers 421. Read-only; holds no secret.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use axum::{
@@ -28,20 +26,21 @@ pub struct Endpoint {
     pub metrics: Metrics,
     /// The newest views of pipelines.
     pub live: Live,
-    /// Set once the operator works.
+    /// Set once the operator works, or stands by and could take over.
     pub ready: Arc<AtomicBool>,
+    /// Set while the operator leads: only then has it views of pipelines.
+    pub leads: Arc<AtomicBool>,
 }
 
 /// Serves until `stop` is cancelled.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// When the listener fails.
 pub async fn serve(
-    address: SocketAddr,
+    listener: TcpListener,
     endpoint: Endpoint,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
     axum::serve(listener, router(endpoint))
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
@@ -81,6 +80,12 @@ async fn pipeline(
     State(endpoint): State<Endpoint>,
     Path((namespace, name)): Path<(String, String)>,
 ) -> Response {
+    if !endpoint.leads.load(Ordering::Relaxed) {
+        // Not "unavailable", which clients of Kubernetes answer by waiting: the next request
+        // through the Service may reach the leader.
+        let words = "this operator stands by: ask again, another one leads";
+        return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
+    }
     match endpoint.live.get(&namespace, &name) {
         Some(view) => axum::Json(view).into_response(),
         None => (

@@ -69,6 +69,9 @@ pub struct Metrics {
     steps: Family<StepLabels, Counter>,
     status_writes: Counter,
     left_behind: Counter,
+    leader: Gauge,
+    leader_transitions: Gauge,
+    definition_outdated: Gauge,
     lag: Integers,
     time_lag: Floats,
     replicas: Integers,
@@ -84,6 +87,9 @@ impl Default for Metrics {
             steps: Family::default(),
             status_writes: Counter::default(),
             left_behind: Counter::default(),
+            leader: Gauge::default(),
+            leader_transitions: Gauge::default(),
+            definition_outdated: Gauge::default(),
             lag: Family::default(),
             time_lag: Family::default(),
             replicas: Family::default(),
@@ -97,6 +103,7 @@ impl Default for Metrics {
 impl Metrics {
     fn registered(&self) -> Registry {
         let mut r = Registry::with_prefix("sluice");
+        self.register_process(&mut r);
         r.register(
             "reconciles",
             "Passes over a pipeline, by result",
@@ -139,6 +146,39 @@ impl Metrics {
             self.desired.clone(),
         );
         r
+    }
+
+    fn register_process(&self, r: &mut Registry) {
+        r.register(
+            "leader",
+            "1 while this operator leads, 0 while it stands by",
+            self.leader.clone(),
+        );
+        r.register(
+            "leader_transitions",
+            "How often the lease had changed hands when this operator took it",
+            self.leader_transitions.clone(),
+        );
+        r.register(
+            "definition_outdated",
+            "1 if the installed definition lacked fields of this version at the start",
+            self.definition_outdated.clone(),
+        );
+    }
+
+    /// Shows whether this operator leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(leads.into());
+    }
+
+    /// Shows how often the lease has changed hands.
+    pub fn leader_transitions(&self, count: i32) {
+        self.leader_transitions.set(count.into());
+    }
+
+    /// Shows whether the installed definition is older than this version.
+    pub fn definition_outdated(&self, outdated: bool) {
+        self.definition_outdated.set(outdated.into());
     }
 
     /// Counts one pass; `result` is `ok` or an error class.

@@ -30,8 +30,20 @@ use super::kafka::free_port;
 /// For a starting control plane; a busy machine takes several times the usual four seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The bearer token of the only user, who may do everything.
+/// The bearer token of the tests' own user. Each of the users may do everything; the audit log
+/// tells them apart.
 const TOKEN: &str = "test";
+/// Users for two operators, and their tokens.
+pub const OPERATORS: [&str; 2] = ["operator-a", "operator-b"];
+
+/// Keeps who asked for what, without the contents.
+const AUDIT_POLICY: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived, ResponseStarted]
+rules:
+  - level: Metadata
+";
 
 /// Ends the program when this side's end of the pipe closes, which the kernel does even after a
 /// SIGKILL, and removes its folder.
@@ -47,16 +59,28 @@ wait $program
 /// A running control plane.
 pub struct Apiserver {
     folder: PathBuf,
+    url: String,
     // Held for their pipes: see WATCHDOG.
     _processes: Vec<Child>,
 }
 
 /// The control plane that all tests share, started by the first that asks.
 pub fn shared() -> &'static Apiserver {
-    // One try for all tests: where it fails, each of them says so.
     static SHARED: OnceLock<Option<Apiserver>> = OnceLock::new();
+    once(&SHARED)
+}
+
+/// Another one, for tests that start operators of their own: the operator in this process works on
+/// every namespace of the shared one.
+pub fn without_operator() -> &'static Apiserver {
+    static WITHOUT: OnceLock<Option<Apiserver>> = OnceLock::new();
+    once(&WITHOUT)
+}
+
+/// One try for all tests: where it fails, each of them says so.
+fn once(cell: &'static OnceLock<Option<Apiserver>>) -> &'static Apiserver {
     // On a thread of its own: a test's runtime does not let another one block inside it.
-    let started = SHARED.get_or_init(|| thread::spawn(Apiserver::start).join().ok());
+    let started = cell.get_or_init(|| thread::spawn(Apiserver::start).join().ok());
     let Some(apiserver) = started else {
         panic!("the control plane did not start: the first test that asked for it says why");
     };
@@ -74,10 +98,13 @@ impl Apiserver {
         let url = format!("https://127.0.0.1:{port}");
         fs::write(
             folder.join("tokens"),
-            format!("{TOKEN},test,test,system:masters\n"),
+            [TOKEN, OPERATORS[0], OPERATORS[1]]
+                .map(|user| format!("{user},{user},{user},system:masters\n"))
+                .concat(),
         )
         .unwrap();
-        fs::write(folder.join("kubeconfig"), kubeconfig(&url)).unwrap();
+        fs::write(folder.join("audit-policy"), AUDIT_POLICY).unwrap();
+        fs::write(folder.join("kubeconfig"), kubeconfig(&url, TOKEN)).unwrap();
         let store = format!("http://127.0.0.1:{store}");
         let mut processes = vec![
             run(&folder, "etcd", &etcd_flags(&folder, &store, peers)),
@@ -93,6 +120,7 @@ impl Apiserver {
             .unwrap();
         let started = Self {
             folder: folder.clone(),
+            url,
             _processes: Vec::new(),
         };
         runtime.block_on(started.ready(&mut processes));
@@ -144,16 +172,36 @@ impl Apiserver {
     /// A client with every right. It belongs to the runtime that asks: do not share it between
     /// tests.
     pub fn client(&self) -> Client {
+        Client::try_from(self.config()).unwrap()
+    }
+
+    /// How that client is configured.
+    pub fn config(&self) -> Config {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig()).unwrap();
         let options = KubeConfigOptions::default();
-        let config =
-            futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &options));
-        Client::try_from(config.unwrap()).unwrap()
+        futures::executor::block_on(Config::from_custom_kubeconfig(kubeconfig, &options)).unwrap()
     }
 
     /// A kubeconfig for programs.
     pub fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
+    }
+
+    /// A kubeconfig for programs that come with this token, at `path`.
+    pub fn kubeconfig_for(&self, token: &str, path: &Path) {
+        fs::write(path, kubeconfig(&self.url, token)).unwrap();
+    }
+
+    /// What a user has asked for, oldest first.
+    pub fn audit(&self, user: &str) -> Vec<Value> {
+        let log = fs::read_to_string(self.folder.join("audit")).unwrap();
+        // The last line may not be complete.
+        let entries = log
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        entries
+            .filter(|entry: &Value| entry["user"]["username"] == user)
+            .collect()
     }
 
     /// A new namespace that only lets pods in that pass Pod Security *restricted*.
@@ -245,6 +293,11 @@ fn apiserver_flags(folder: &Path, store: &str, port: u16) -> Vec<String> {
         format!("--cert-dir={}", folder.join("certificates").display()),
         format!("--token-auth-file={}", folder.join("tokens").display()),
         "--authorization-mode=RBAC".to_owned(),
+        format!(
+            "--audit-policy-file={}",
+            folder.join("audit-policy").display()
+        ),
+        format!("--audit-log-path={}", folder.join("audit").display()),
         format!("--service-account-key-file={}", key.display()),
         format!("--service-account-signing-key-file={}", key.display()),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
@@ -266,12 +319,12 @@ fn controller_manager_flags(folder: &Path) -> Vec<String> {
     ]
 }
 
-fn kubeconfig(url: &str) -> String {
+fn kubeconfig(url: &str, token: &str) -> String {
     let kubeconfig = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "test", "cluster": {"server": url, "insecure-skip-tls-verify": true}}],
-        "users": [{"name": "test", "user": {"token": TOKEN}}],
+        "users": [{"name": "test", "user": {"token": token}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "current-context": "test",
     });

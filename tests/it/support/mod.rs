@@ -4,6 +4,7 @@ pub mod apiserver;
 pub mod connect;
 pub mod kafka;
 pub mod operator;
+pub mod process;
 pub mod proxy;
 pub mod secure;
 

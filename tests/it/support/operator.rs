@@ -17,7 +17,7 @@ use sluice::{
     api::{IngestionPipeline, IngestionPipelineStatus},
     apply::Sinks,
     connect,
-    k8s::events::Events,
+    k8s::{events::Events, lease::Leadership},
     kafka::{Pool, PoolSettings},
     observe::{Sources, credentials::Credentials},
     plan::Settings,
@@ -67,6 +67,7 @@ async fn run() {
     let sinks = Sinks {
         kube: client.clone(),
         connect,
+        leadership: Leadership::alone(),
         metrics: metrics.clone(),
         operator_namespace: OPERATOR_NAMESPACE.into(),
     };
@@ -79,7 +80,14 @@ async fn run() {
     };
     let context = Context::new(sources, sinks, reporter, settings, now);
     let ready = Arc::new(AtomicBool::new(false));
-    controller::run(client, Arc::new(context), ready, CancellationToken::new()).await;
+    controller::run(
+        client,
+        &[],
+        Arc::new(context),
+        ready,
+        CancellationToken::new(),
+    )
+    .await;
 }
 
 #[expect(clippy::disallowed_methods, reason = "the operator's clock")]
@@ -99,10 +107,14 @@ impl Tenant {
     /// A new namespace, and the operator running.
     pub async fn new() -> Self {
         start();
-        let namespace = apiserver::shared().namespace().await;
+        Self::on(apiserver::shared()).await
+    }
+
+    /// A new namespace of an apiserver on which tests start operators themselves.
+    pub async fn on(apiserver: &apiserver::Apiserver) -> Self {
         Self {
-            client: apiserver::shared().client(),
-            namespace,
+            namespace: apiserver.namespace().await,
+            client: apiserver.client(),
         }
     }
 
