@@ -12,6 +12,7 @@ use crate::{
     },
     plan::{
         Failure, Subject,
+        changes::{CLAIM, CONFIGURE_TOPIC, CREATE_TOPIC, DELETE_TOPIC, GROW_TOPIC, RELEASE},
         claims::{Claim, ClaimKind},
         topics::{TopicPlan, TopicStep, declared_config},
     },
@@ -35,7 +36,7 @@ pub async fn topics(
             name: name.to_owned(),
         };
         let result = sinks.claim(target, &claim).await;
-        lanes.done("claim", name, result.map_err(|error| claim_failure(&error)));
+        lanes.done(CLAIM, name, result.map_err(|error| claim_failure(&error)));
     }
     if let Some(client) = client {
         in_kafka(&mut lanes, client).await;
@@ -46,11 +47,7 @@ pub async fn topics(
             name: name.to_owned(),
         };
         let result = sinks.release(target, &claim).await;
-        lanes.done(
-            "release",
-            name,
-            result.map_err(|error| claim_failure(&error)),
-        );
+        lanes.done(RELEASE, name, result.map_err(|error| claim_failure(&error)));
     }
     lanes.failures.into_values().collect()
 }
@@ -69,7 +66,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         .collect();
     if !new.is_empty() {
         lanes.batch(
-            "createTopic",
+            CREATE_TOPIC,
             write::create_topics(client, &new).await,
             names(&new),
         );
@@ -83,7 +80,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
     });
     if !grown.is_empty() {
         lanes.batch(
-            "growTopic",
+            GROW_TOPIC,
             write::create_partitions(client, &grown).await,
             firsts(&grown),
         );
@@ -97,7 +94,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
     });
     if !changed.is_empty() {
         lanes.batch(
-            "configureTopic",
+            CONFIGURE_TOPIC,
             write::set_configs(client, &changed).await,
             firsts(&changed),
         );
@@ -107,7 +104,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
     if !deleted.is_empty() {
         let names = firsts(&deleted);
         lanes.batch(
-            "deleteTopic",
+            DELETE_TOPIC,
             write::delete_topics(client, &names).await,
             names,
         );

@@ -28,6 +28,7 @@ use crate::{
         live::Live,
         log,
         metrics::Metrics,
+        version::{COMMIT, VERSION},
     },
 };
 
@@ -44,7 +45,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn operate(args: RunArgs) -> anyhow::Result<ExitCode> {
-    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    info!(version = VERSION, commit = COMMIT, "starting");
     let client = k8s::client().await.context("no cluster")?;
     established(&client).await?;
     let stop = CancellationToken::new();
@@ -56,6 +57,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<ExitCode> {
     let endpoint = Endpoint {
         metrics: metrics.clone(),
         live: live.clone(),
+        settings: serde_json::to_value(args.settings())?,
         ready: Arc::clone(&ready),
     };
     let context = Arc::new(context(&args, &client, metrics, live)?);

@@ -12,9 +12,10 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 use jiff::Timestamp;
-use kube::{Api, Client};
+use kube::Api;
 use serde::Deserialize;
 
+use super::cluster::{Cluster, ClusterArgs, OperatorArgs};
 use crate::api::{IngestionPipeline, IngestionPipelineStatus, connectors::ConnectorStatus};
 
 /// How long one question to the cluster may take.
@@ -25,25 +26,16 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub struct TopArgs {
     /// The pipeline.
     name: String,
-    /// Its namespace.
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
     /// Print once and end.
     #[arg(long)]
     once: bool,
     /// Seconds between two looks.
-    #[arg(long, default_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
-    /// Namespace of the operator.
-    #[arg(
-        long,
-        env = "SLUICE_OPERATOR_NAMESPACE",
-        default_value = "sluice-system"
-    )]
-    operator_namespace: String,
-    /// Service of the operator.
-    #[arg(long, default_value = "sluice")]
-    operator_service: String,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    operator: OperatorArgs,
 }
 
 /// What is shown, and where it comes from.
@@ -70,20 +62,18 @@ pub fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: is KUBECONFIG set?")?;
+    let cluster = args.cluster.cluster().await?;
     let mut out = std::io::stdout();
     let terminal = out.is_terminal();
     loop {
-        let view = tokio::time::timeout(DEADLINE, view(args, &client))
+        let view = tokio::time::timeout(DEADLINE, view(args, &cluster))
             .await
             .map_err(|_| anyhow!("the cluster did not answer within {} s", DEADLINE.as_secs()))
             .flatten();
         let text = match (&view, args.once) {
             (Err(_), true) => return view.map(|_| ExitCode::SUCCESS),
             (Err(error), false) => format!("{error:#}\n"),
-            (Ok(view), _) if terminal && !args.once => table(args, view),
+            (Ok(view), _) if terminal && !args.once => table(args, &cluster.namespace, view),
             (Ok(view), _) => lines(view),
         };
         if terminal && !args.once {
@@ -101,37 +91,33 @@ async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn view(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
-    match live(args, client).await {
+async fn view(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<View> {
+    match live(args, cluster).await {
         Ok(live) => Ok(View {
             at: live.at,
             status: live.status,
             stale: None,
         }),
-        Err(_) => from_status(args, client).await,
+        Err(_) => from_status(args, cluster).await,
     }
 }
 
-async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
-    let path = format!(
-        "/api/v1/namespaces/{}/services/{}:http/proxy/v1/pipelines/{}/{}",
-        args.operator_namespace, args.operator_service, args.namespace, args.name
-    );
-    Ok(client
-        .request(http::Request::get(path).body(Vec::new())?)
-        .await?)
+async fn live(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<LiveView> {
+    let path = format!("/v1/pipelines/{}/{}", cluster.namespace, args.name);
+    args.operator.ask(&cluster.client, &path).await
 }
 
-async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
-    let api: Api<IngestionPipeline> = Api::namespaced(client.clone(), &args.namespace);
+async fn from_status(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<View> {
+    let namespace = &cluster.namespace;
+    let api: Api<IngestionPipeline> = Api::namespaced(cluster.client.clone(), namespace);
     let found = api
         .get_opt(&args.name)
         .await
         .context("cannot read pipelines")?;
     let pipeline = found.with_context(|| {
         format!(
-            "there is no pipeline {} in namespace {}",
-            args.name, args.namespace
+            "there is no pipeline {} in namespace {namespace}",
+            args.name
         )
     })?;
     let at = now();
@@ -163,10 +149,9 @@ fn now() -> Timestamp {
 }
 
 /// A redrawn table for a terminal.
-fn table(args: &TopArgs, view: &View) -> String {
+fn table(args: &TopArgs, namespace: &str, view: &View) -> String {
     let mut text = format!(
-        "{}/{}  {}{}\n\n{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {}\n",
-        args.namespace,
+        "{namespace}/{}  {}{}\n\n{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {}\n",
         args.name,
         clock(view.at),
         stale(view),

@@ -1,5 +1,6 @@
-//! The operator's HTTP endpoint: `/metrics`, `/healthz`, `/readyz`, and `/v1/pipelines/<namespace>/
-//! <name>` with the newest view of a pipeline. Read-only; holds no secret.
+//! The operator's HTTP endpoint: `/metrics`, `/healthz`, `/readyz`, `/v1/pipelines/<namespace>/
+//! <name>` with the newest view of a pipeline, and `/v1/settings` with what planning depends on.
+//! Read-only; holds no secret.
 
 use std::{
     net::SocketAddr,
@@ -28,6 +29,8 @@ pub struct Endpoint {
     pub metrics: Metrics,
     /// The newest views of pipelines.
     pub live: Live,
+    /// The operator's settings, for those who plan as it does.
+    pub settings: serde_json::Value,
     /// Set once the operator works.
     pub ready: Arc<AtomicBool>,
 }
@@ -53,6 +56,7 @@ fn router(endpoint: Endpoint) -> Router {
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/v1/pipelines/{namespace}/{name}", get(pipeline))
+        .route("/v1/settings", get(settings))
         .with_state(endpoint)
 }
 
@@ -75,6 +79,10 @@ async fn ready(State(endpoint): State<Endpoint>) -> Response {
         )
             .into_response()
     }
+}
+
+async fn settings(State(endpoint): State<Endpoint>) -> Response {
+    axum::Json(endpoint.settings).into_response()
 }
 
 async fn pipeline(
