@@ -2,7 +2,8 @@
 # zones. There is no shell in it. Two ways to the same files:
 #
 #   docker build .                       compiles in Rust's own image; needs Docker and nothing else
-#   docker build --target prebuilt DIR   takes DIR/rootfs.tar, made by hack/images/operator/rootfs
+#   docker build --target prebuilt --build-arg ROOTFS=rootfs.tar DIR
+#                                        takes DIR/rootfs.tar, made by hack/images/operator/rootfs
 #                                        of a binary that was built on this machine
 #
 # Build arguments: VERSION, COMMIT and SOURCE (the repository's address) for the labels, and
@@ -25,13 +26,19 @@ USER 10001:10001
 ENTRYPOINT ["/usr/local/bin/sluice"]
 CMD ["run"]
 
+# Builders without BuildKit also run this stage on their way to the last one: they need a file.
 FROM base AS prebuilt
-ADD rootfs.tar /
+ARG ROOTFS=Dockerfile
+ADD ${ROOTFS} /
 
 FROM ${RUST} AS build
 ARG COMMIT=unknown
 ARG SOURCE_DATE_EPOCH=0
 WORKDIR /usr/src/sluice
+# Rust's image has both; a smaller one may not.
+RUN { [ -e /etc/ssl/certs/ca-certificates.crt ] && [ -e /usr/share/zoneinfo ]; } || { \
+      apt-get update -q && \
+      apt-get install -q --yes --no-install-recommends ca-certificates tzdata; }
 COPY . .
 RUN SLUICE_COMMIT=${COMMIT} cargo build --release --locked --package sluice && \
     hack/images/operator/rootfs target/release/sluice /rootfs.tar && \
