@@ -12,7 +12,7 @@ mod run;
 mod settings;
 mod top;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use clap::{Command as Clap, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -20,6 +20,8 @@ use crate::telemetry::version;
 
 /// The name by which kubectl finds a plugin.
 const PLUGIN: &str = "kubectl-sluice";
+/// The name by which kubectl finds what completes the plugin's command line.
+const PLUGIN_COMPLETION: &str = "kubectl_complete-sluice";
 
 /// Streams into Kafka, through processors, and out again, on Kubernetes.
 ///
@@ -98,7 +100,13 @@ Example:
 /// Parses the arguments, runs the command and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = command(std::env::args_os().next()).get_matches();
+    let program = program();
+    if program == PLUGIN_COMPLETION {
+        let words: Vec<String> = std::env::args().skip(1).collect();
+        print!("{}", completions::answer(Args::command(), &words));
+        return ExitCode::SUCCESS;
+    }
+    let matches = command(&program).get_matches();
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match args.command {
         Command::Run(args) => run::run(*args),
@@ -117,14 +125,17 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The name by which this program was called: it may be a link.
+fn program() -> String {
+    let path = std::env::args_os().next().unwrap_or_default();
+    let name = Path::new(&path).file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// The command line. Called as a plugin of kubectl, its help says `kubectl sluice`.
-fn command(program: Option<OsString>) -> Clap {
-    let program = program.unwrap_or_default();
+fn command(program: &str) -> Clap {
     let command = Args::command();
-    if Path::new(&program)
-        .file_stem()
-        .is_none_or(|name| name != PLUGIN)
-    {
+    if program != PLUGIN {
         return command;
     }
     let as_plugin = |command: Clap| {
@@ -146,19 +157,19 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
-        command(Some(PLUGIN.into())).debug_assert();
+        command(PLUGIN).debug_assert();
     }
 
     #[test]
     fn a_plugin_of_kubectl_speaks_of_kubectl() {
         let help = |program: &str| {
-            let mut command = command(Some(program.into()));
+            let mut command = command(program);
             let error = command
                 .try_get_matches_from_mut([program, "top", "--help"])
                 .unwrap_err();
             error.to_string()
         };
-        let plugin = help("/usr/local/bin/kubectl-sluice");
+        let plugin = help(PLUGIN);
         assert!(plugin.contains("Usage: kubectl sluice top"), "{plugin}");
         assert!(
             plugin.contains("  kubectl sluice top readings -n plant"),

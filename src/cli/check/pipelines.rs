@@ -32,54 +32,57 @@ pub struct Found {
 }
 
 /// Finds the pipelines; waits for the one that is asked for, where that is wanted.
-///
-/// # Errors
-/// When the pipeline that is asked for does not exist.
-pub async fn find(args: &CheckArgs, cluster: &Cluster) -> anyhow::Result<Found> {
-    if let Some(name) = &args.pipeline {
-        let list = vec![one(args, cluster, name).await?];
-        return Ok(Found { list, line: None });
+pub async fn find(args: &CheckArgs, cluster: &Cluster) -> Found {
+    let found = match &args.pipeline {
+        Some(name) => one(args, cluster, name).await,
+        None => all(args.namespace(cluster), cluster).await,
+    };
+    match found {
+        Ok(list) => Found { list, line: None },
+        Err(line) => Found {
+            list: Vec::new(),
+            line: Some(line),
+        },
     }
-    let namespace = args.namespace(cluster);
+}
+
+async fn all(namespace: Option<&str>, cluster: &Cluster) -> Result<Vec<IngestionPipeline>, Line> {
     let api: Api<IngestionPipeline> = match namespace {
         Some(namespace) => Api::namespaced(cluster.client.clone(), namespace),
         None => Api::all(cluster.client.clone()),
     };
     let place = namespace.unwrap_or("all namespaces");
     let what = format!("list IngestionPipeline in {place}");
-    let line = match k8s::bounded(what, api.list(&ListParams::default())).await {
-        Ok(found) if found.items.is_empty() => Line::new(
-            "pipelines",
-            place,
-            Outcome::Ok,
-            "there are none; -n or -A looks elsewhere",
-        ),
-        Ok(found) => {
-            let list = found.items;
-            return Ok(Found { list, line: None });
+    match k8s::bounded(what, api.list(&ListParams::default())).await {
+        Ok(found) if found.items.is_empty() => {
+            let message = "there are none; -n or -A looks elsewhere";
+            Err(Line::new("pipeline", place, Outcome::Ok, message))
         }
-        Err(error) => Line::failed("pipelines", place, &error),
-    };
-    let list = Vec::new();
-    Ok(Found {
-        list,
-        line: Some(line),
-    })
+        Ok(found) => Ok(found.items),
+        Err(error) => Err(Line::failed("pipeline", place, &error)),
+    }
 }
 
-async fn one(args: &CheckArgs, cluster: &Cluster, name: &str) -> anyhow::Result<IngestionPipeline> {
+async fn one(
+    args: &CheckArgs,
+    cluster: &Cluster,
+    name: &str,
+) -> Result<Vec<IngestionPipeline>, Line> {
     let namespace = &cluster.namespace;
+    let object = format!("{namespace}/{name}");
     let start = Instant::now();
     loop {
-        let found = read::get::<IngestionPipeline>(&cluster.client, namespace, name).await?;
+        let found = read::get::<IngestionPipeline>(&cluster.client, namespace, name).await;
+        let found = found.map_err(|error| Line::failed("pipeline", &object, &error))?;
         let ready = found
             .as_ref()
             .is_some_and(|found| standing(found).outcome == Outcome::Ok);
         let over = args.wait.is_none_or(|wait| start.elapsed() >= wait);
         match found {
-            Some(found) if ready || over => return Ok(found),
+            Some(found) if ready || over => return Ok(vec![found]),
             None if over => {
-                anyhow::bail!("there is no pipeline {name} in namespace {namespace}")
+                let message = "there is none of this name in this namespace";
+                return Err(Line::new("pipeline", object, Outcome::Problem, message));
             }
             _ => sleep(LOOK_EVERY).await,
         }
