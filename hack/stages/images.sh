@@ -5,7 +5,7 @@ title="making the images"
 stamp=$STATE/images.stamp
 release=${CARGO_TARGET_DIR:-$ROOT/target}/release
 file=$STATE/images.env
-inputs=("$ROOT/Dockerfile" "$ROOT/demo/Dockerfile" "$HACK/images/kafka" "$CACHE/stamps/kafka"
+inputs=("$ROOT/Dockerfile" "$ROOT/demo/Dockerfile" "$HACK"/images/{kafka,operator} "$CACHE/stamps/kafka"
   "$release/sluice" "$release/sluice-demo" "$NODE")
 
 present() {
@@ -17,20 +17,33 @@ images() { sed 's/.*=//' "$file"; }
 
 build() {
   : >"$file.new"
-  image OPERATOR_IMAGE sluice/operator dev "$ROOT/Dockerfile" minimal "$release/sluice"
+  operator
   image DEMO_IMAGE sluice/demo dev "$ROOT/demo/Dockerfile" minimal "$release/sluice-demo"
   image KAFKA_IMAGE sluice/kafka "$KAFKA_VERSION" "$HACK/images/kafka/Dockerfile" java \
     "$KAFKA"/{libs,plugins} "$HACK"/images/kafka/{kafka,log4j2.properties}
   mv "$file.new" "$file"
 }
 
+# The operator's image stands on nothing: all its files are in one archive.
+operator() {
+  local system=
+  if [ "$NODE" = source ]; then system=$CACHE/debian/minimal; fi
+  "$HACK/images/operator/rootfs" "$release/sluice" "$STATE/rootfs.tar" "$system"
+  image OPERATOR_IMAGE sluice/operator dev "$ROOT/Dockerfile" '' "$STATE/rootfs.tar"
+  rm "$STATE/rootfs.tar"
+}
+
 # image VARIABLE NAME TAG DOCKERFILE TREE FILE...: builds NAME:TAG of these files. Where no
-# registry is reachable it stands on the root file system TREE of the stage "debian".
+# registry is reachable it stands on the root file system TREE of the stage "debian"; without a
+# TREE it is the stage "prebuilt" of its Dockerfile.
 image() {
   local variable=$1 name=$2 tag=$3 dockerfile=$4 tree=$5
   local context=$CACHE/context/$CLUSTER base=$NODE options=() hash
   shift 5
-  if [ "$NODE" = source ]; then
+  if [ -z "$tree" ]; then
+    base=
+    options=(--target prebuilt --build-arg ROOTFS=rootfs.tar)
+  elif [ "$NODE" = source ]; then
     base "$tree"
     base=$(docker image inspect --format '{{.Id}}' "sluice/base:$tree")
     options=(--network none --build-arg "BASE=sluice/base:$tree")

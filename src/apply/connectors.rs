@@ -15,6 +15,7 @@ use crate::{
     k8s::{self, write},
     plan::{
         Failure, Subject,
+        changes::{CLAIM, connect_word, container_word, workers_word},
         connectors::{
             connect::ConnectStep,
             container::ContainerStep,
@@ -53,7 +54,7 @@ async fn steps(
         let (word, result) = match step {
             ConnectorStep::Claim(claim) => {
                 let result = sinks.claim(target, claim).await;
-                ("claim", result.map_err(|error| claim_failure(&error)))
+                (CLAIM, result.map_err(|error| claim_failure(&error)))
             }
             ConnectorStep::Container(step) => {
                 (container_word(step), container(sinks, target, step).await)
@@ -113,7 +114,7 @@ async fn objects(sinks: &Sinks, target: Target<'_>, part: &WorkersPart) -> Optio
     if let Some(claim) = &part.claim {
         let result = sinks.claim(target, claim).await;
         let result = result.map_err(|error| claim_failure(&error));
-        if let Some(failure) = sinks.done("claim", Subject::Workers, result) {
+        if let Some(failure) = sinks.done(CLAIM, Subject::Workers, result) {
             return Some(failure);
         }
     }
@@ -121,7 +122,7 @@ async fn objects(sinks: &Sinks, target: Target<'_>, part: &WorkersPart) -> Optio
         let result = worker(sinks, target, step)
             .await
             .map_err(|error| kube_failure(&error));
-        if let Some(failure) = sinks.done(worker_word(step), Subject::Workers, result) {
+        if let Some(failure) = sinks.done(workers_word(step), Subject::Workers, result) {
             return Some(failure);
         }
     }
@@ -153,13 +154,6 @@ async fn worker(sinks: &Sinks, target: Target<'_>, step: &WorkersStep) -> Result
                 }
             }
         }
-    }
-}
-
-const fn worker_word(step: &WorkersStep) -> &'static str {
-    match step {
-        WorkersStep::Delete { .. } => "deleteWorkers",
-        _ => "applyWorkers",
     }
 }
 
@@ -196,25 +190,6 @@ const fn target_state(state: ConnectorState) -> TargetState {
         ConnectorState::Running => TargetState::Running,
         ConnectorState::Paused => TargetState::Paused,
         ConnectorState::Stopped => TargetState::Stopped,
-    }
-}
-
-const fn container_word(step: &ContainerStep) -> &'static str {
-    match step {
-        ContainerStep::Create(_) => "createDeployment",
-        ContainerStep::Apply(_) => "applyDeployment",
-        ContainerStep::Scale { .. } => "scale",
-        ContainerStep::Delete { .. } => "deleteDeployment",
-    }
-}
-
-const fn connect_word(step: &ConnectStep) -> &'static str {
-    match step {
-        ConnectStep::Create { .. } => "createConnector",
-        ConnectStep::Put { .. } => "putConnector",
-        ConnectStep::SetState { .. } => "setConnectorState",
-        ConnectStep::RestartFailed { .. } => "restartFailedTasks",
-        ConnectStep::Delete { .. } => "deleteConnector",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     },
     plan::{
         Failure, Subject,
+        changes::{CLAIM, CONFIGURE_TOPIC, CREATE_TOPIC, DELETE_TOPIC, GROW_TOPIC, RELEASE},
         claims::{Claim, ClaimKind},
         topics::{TopicPlan, TopicStep, declared_config},
     },
@@ -35,7 +36,7 @@ pub async fn topics(
             name: name.to_owned(),
         };
         let result = sinks.claim(target, &claim).await;
-        lanes.done("claim", name, result.map_err(|error| claim_failure(&error)));
+        lanes.done(CLAIM, name, result.map_err(|error| claim_failure(&error)));
     }
     if let Some(client) = client {
         in_kafka(&mut lanes, client).await;
@@ -46,11 +47,7 @@ pub async fn topics(
             name: name.to_owned(),
         };
         let result = sinks.release(target, &claim).await;
-        lanes.done(
-            "release",
-            name,
-            result.map_err(|error| claim_failure(&error)),
-        );
+        lanes.done(RELEASE, name, result.map_err(|error| claim_failure(&error)));
     }
     lanes.failures.into_values().collect()
 }
@@ -69,7 +66,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         .collect();
     if !new.is_empty() {
         let call = write::create_topics(client, &new);
-        lanes.batch("createTopic", names(&new), call).await;
+        lanes.batch(CREATE_TOPIC, names(&new), call).await;
     }
     let grown: Vec<(String, i32)> = lanes.owned(|step| {
         if let TopicStep::Grow(to) = step {
@@ -80,7 +77,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
     });
     if !grown.is_empty() {
         let call = write::create_partitions(client, &grown);
-        lanes.batch("growTopic", firsts(&grown), call).await;
+        lanes.batch(GROW_TOPIC, firsts(&grown), call).await;
     }
     let changed: Vec<(String, ConfigChange)> = lanes.owned(|step| {
         if let TopicStep::Configure(changes) = step {
@@ -91,14 +88,14 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
     });
     if !changed.is_empty() {
         let call = write::set_configs(client, &changed);
-        lanes.batch("configureTopic", firsts(&changed), call).await;
+        lanes.batch(CONFIGURE_TOPIC, firsts(&changed), call).await;
     }
     let deleted: Vec<(String, ())> =
         lanes.owned(|step| matches!(step, TopicStep::Delete { .. }).then_some(()));
     if !deleted.is_empty() {
         let names = firsts(&deleted);
         let call = write::delete_topics(client, &names);
-        lanes.batch("deleteTopic", names.clone(), call).await;
+        lanes.batch(DELETE_TOPIC, names.clone(), call).await;
     }
 }
 

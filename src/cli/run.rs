@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use tokio::{
     net::TcpListener,
@@ -19,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{settings::RunArgs, startup};
+use super::{now, settings::RunArgs, startup};
 use crate::{
     apply::Sinks,
     connect,
@@ -37,6 +36,7 @@ use crate::{
         live::Live,
         log,
         metrics::Metrics,
+        version::{COMMIT, VERSION},
     },
 };
 
@@ -64,7 +64,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn operate(args: RunArgs) -> anyhow::Result<()> {
-    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    info!(version = VERSION, commit = COMMIT, "starting");
     let elector = elector(&args).await?;
     let leadership = elector
         .as_ref()
@@ -81,6 +81,7 @@ async fn operate(args: RunArgs) -> anyhow::Result<()> {
     let endpoint = Endpoint {
         metrics: metrics.clone(),
         live: live.clone(),
+        settings: serde_json::to_value(args.settings())?,
         ready: Arc::default(),
         leads: Arc::default(),
     };
@@ -253,11 +254,6 @@ fn context(
         status_interval: settings.status_interval,
     };
     Ok(Context::new(sources, sinks, reporter, settings, now))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one clock of the operator")]
-fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 async fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {

@@ -8,6 +8,9 @@ use jiff::Timestamp;
 
 use crate::{k8s::lease, plan, telemetry::log::Format};
 
+/// Image of Kafka Connect workers, unless the operator or the pipeline names another.
+pub const CONNECT_IMAGE: &str = "sluice/kafka:4.3.1";
+
 /// Flags of `sluice run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -22,7 +25,7 @@ pub struct RunArgs {
     #[arg(
         long,
         env = "SLUICE_CONNECT_IMAGE",
-        default_value = "sluice/kafka:4.3.1"
+        default_value = CONNECT_IMAGE
     )]
     connect_image: String,
     /// Namespaces whose pipelines are worked on, separated by commas; empty for all.
@@ -128,7 +131,7 @@ impl RunArgs {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let parsed: Result<crate::api::common::Duration, _> = text.parse();
     parsed
         .map(crate::api::common::Duration::as_std)

@@ -12,42 +12,33 @@ use std::{
 use anyhow::{Context, anyhow};
 use clap::Args;
 use jiff::Timestamp;
-use kube::{Api, Client};
+use kube::Api;
 use serde::Deserialize;
 
+use super::{
+    cluster::{Cluster, ClusterArgs, OperatorArgs},
+    now,
+};
 use crate::api::{IngestionPipeline, IngestionPipelineStatus, connectors::ConnectorStatus};
 
 /// How long one question to the cluster may take.
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// How often the Service is asked: it picks an operator at random, and one that stands by answers
-/// 421.
-const TRIES: usize = 10;
 
 /// Flags of `sluice top`.
 #[derive(Debug, Args)]
 pub struct TopArgs {
     /// The pipeline.
     name: String,
-    /// Its namespace.
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
     /// Print once and end.
     #[arg(long)]
     once: bool,
     /// Seconds between two looks.
-    #[arg(long, default_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = clap::value_parser!(u64).range(1..=3600))]
     interval: u64,
-    /// Namespace of the operator.
-    #[arg(
-        long,
-        env = "SLUICE_OPERATOR_NAMESPACE",
-        default_value = "sluice-system"
-    )]
-    operator_namespace: String,
-    /// Service of the operator.
-    #[arg(long, default_value = "sluice")]
-    operator_service: String,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    #[command(flatten)]
+    operator: OperatorArgs,
 }
 
 /// What is shown, and where it comes from.
@@ -74,20 +65,18 @@ pub fn top(args: &TopArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
-    let client = Client::try_default()
-        .await
-        .context("no cluster: is KUBECONFIG set?")?;
+    let cluster = args.cluster.cluster().await?;
     let mut out = std::io::stdout();
     let terminal = out.is_terminal();
     loop {
-        let view = tokio::time::timeout(DEADLINE, view(args, &client))
+        let view = tokio::time::timeout(DEADLINE, view(args, &cluster))
             .await
             .map_err(|_| anyhow!("the cluster did not answer within {} s", DEADLINE.as_secs()))
             .flatten();
         let text = match (&view, args.once) {
             (Err(_), true) => return view.map(|_| ExitCode::SUCCESS),
             (Err(error), false) => format!("{error:#}\n"),
-            (Ok(view), _) if terminal && !args.once => table(args, view),
+            (Ok(view), _) if terminal && !args.once => table(args, &cluster.namespace, view),
             (Ok(view), _) => lines(view),
         };
         if terminal && !args.once {
@@ -105,42 +94,33 @@ async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn view(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
-    match live(args, client).await {
+async fn view(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<View> {
+    match live(args, cluster).await {
         Ok(live) => Ok(View {
             at: live.at,
             status: live.status,
             stale: None,
         }),
-        Err(_) => from_status(args, client).await,
+        Err(_) => from_status(args, cluster).await,
     }
 }
 
-async fn live(args: &TopArgs, client: &Client) -> anyhow::Result<LiveView> {
-    let path = format!(
-        "/api/v1/namespaces/{}/services/{}:http/proxy/v1/pipelines/{}/{}",
-        args.operator_namespace, args.operator_service, args.namespace, args.name
-    );
-    for _ in 0..TRIES {
-        let request = http::Request::get(&path).body(Vec::new())?;
-        match client.request(request).await {
-            Err(kube::Error::Api(status)) if status.code == 421 => {}
-            answer => return Ok(answer?),
-        }
-    }
-    Err(anyhow!("no operator leads"))
+async fn live(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<LiveView> {
+    let path = format!("/v1/pipelines/{}/{}", cluster.namespace, args.name);
+    args.operator.ask(&cluster.client, &path).await
 }
 
-async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
-    let api: Api<IngestionPipeline> = Api::namespaced(client.clone(), &args.namespace);
+async fn from_status(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<View> {
+    let namespace = &cluster.namespace;
+    let api: Api<IngestionPipeline> = Api::namespaced(cluster.client.clone(), namespace);
     let found = api
         .get_opt(&args.name)
         .await
         .context("cannot read pipelines")?;
     let pipeline = found.with_context(|| {
         format!(
-            "there is no pipeline {} in namespace {}",
-            args.name, args.namespace
+            "there is no pipeline {} in namespace {namespace}",
+            args.name
         )
     })?;
     let at = now();
@@ -163,19 +143,10 @@ async fn from_status(args: &TopArgs, client: &Client) -> anyhow::Result<View> {
     })
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the edge of the program: a person's clock"
-)]
-fn now() -> Timestamp {
-    Timestamp::now()
-}
-
 /// A redrawn table for a terminal.
-fn table(args: &TopArgs, view: &View) -> String {
+fn table(args: &TopArgs, namespace: &str, view: &View) -> String {
     let mut text = format!(
-        "{}/{}  {}{}\n\n{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {}\n",
-        args.namespace,
+        "{namespace}/{}  {}{}\n\n{:<16} {:>10} {:>8} {:>10} {:>10} {:>9}  {}\n",
         args.name,
         clock(view.at),
         stale(view),
@@ -284,40 +255,4 @@ fn standing(connector: &ConnectorStatus) -> String {
         format!(", {} of {all} tasks running", tasks.running)
     });
     format!("{:?}{tasks}", connector.phase)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use http::{Request, Response};
-    use kube::client::Body;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_operator_that_stands_by_is_not_the_last_word() {
-        static ASKED: AtomicUsize = AtomicUsize::new(0);
-        let service = tower::service_fn(async |_: Request<Body>| {
-            let (code, body) = match ASKED.fetch_add(1, Ordering::Relaxed) {
-                0 | 1 => (421, "this operator stands by".to_owned()),
-                _ => (
-                    200,
-                    r#"{"at": "2026-11-23T00:00:00Z", "status": {}}"#.to_owned(),
-                ),
-            };
-            let answer = Response::builder().status(code);
-            Ok::<_, kube::Error>(answer.body(Body::from(body.into_bytes())).unwrap())
-        });
-        let args = TopArgs {
-            name: "p".into(),
-            namespace: "plant".into(),
-            once: true,
-            interval: 2,
-            operator_namespace: "sluice-system".into(),
-            operator_service: "sluice".into(),
-        };
-        live(&args, &Client::new(service, "default")).await.unwrap();
-        assert_eq!(ASKED.load(Ordering::Relaxed), 3);
-    }
 }

@@ -5,7 +5,9 @@
 pub mod claims;
 pub mod events;
 pub mod lease;
+pub mod questions;
 pub mod read;
+pub mod rights;
 pub mod write;
 
 use std::{fmt::Debug, future::Future, time::Duration};
@@ -171,8 +173,11 @@ impl Error {
     }
 }
 
-/// Runs one call within [`DEADLINE`]. `what` completes "could not ...".
-async fn bounded<T>(
+/// Runs one call within [`DEADLINE`]. `what` says what is tried, on which object.
+///
+/// # Errors
+/// When the API refuses or does not answer in time.
+pub async fn bounded<T>(
     what: String,
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Error> {

@@ -39,6 +39,17 @@ pub struct Claim {
     pub name: String,
 }
 
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            ClaimKind::Topic => "topic",
+            ClaimKind::Group => "consumer group",
+            ClaimKind::Connect => "Connect worker group",
+        };
+        write!(f, "{kind} {}", self.name)
+    }
+}
+
 /// The pipeline that holds a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
@@ -76,13 +87,7 @@ pub fn admit(claim: &Claim, seen: &Known<ClaimSeen>) -> Result<bool, Finding> {
         Known::Value(ClaimSeen::HeldBy(holder)) => Err(Finding::stalled(
             Reason::Claimed,
             format!(
-                "{} {} belongs to pipeline {holder}: choose another name, or remove it there",
-                match claim.kind {
-                    ClaimKind::Topic => "topic",
-                    ClaimKind::Group => "consumer group",
-                    ClaimKind::Connect => "Connect worker group",
-                },
-                claim.name
+                "{claim} belongs to pipeline {holder}: choose another name, or remove it there"
             ),
         )),
         Known::Unknown(unknown) => Err(unknown.into()),

@@ -3,11 +3,13 @@
 //! only conclude not to act, and then it says why. Steps are absolute, so that a stale view or a
 //! second run does no harm.
 
+pub mod changes;
 pub mod claims;
 pub mod conditions;
 pub mod connectors;
 pub mod deletion;
 pub mod names;
+pub mod offline;
 pub mod pipeline;
 pub mod rescale;
 pub mod scaling;
@@ -16,6 +18,8 @@ pub mod tellings;
 pub mod topics;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{
@@ -76,7 +80,8 @@ pub struct Identity<'a> {
 }
 
 /// The operator's settings that planning needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// Image of Kafka Connect workers that name none.
     pub connect_image: String,

@@ -1,6 +1,6 @@
-//! The operator's HTTP endpoint: `/metrics`, `/healthz`, `/readyz`, and `/v1/pipelines/<namespace>/
+//! The operator's HTTP endpoint: `/metrics`, `/healthz`, `/readyz`, `/v1/pipelines/<namespace>/
 //! <name>` with the newest view of a pipeline, which an operator that stands by does not have: it
-//! answers 421. Read-only; holds no secret.
+//! answers 421; and `/v1/settings` with what planning depends on. Read-only; holds no secret.
 
 use std::sync::{
     Arc,
@@ -26,6 +26,8 @@ pub struct Endpoint {
     pub metrics: Metrics,
     /// The newest views of pipelines.
     pub live: Live,
+    /// The operator's settings, for those who plan as it does.
+    pub settings: serde_json::Value,
     /// Set once the operator works, or stands by and could take over.
     pub ready: Arc<AtomicBool>,
     /// Set while the operator leads: only then has it views of pipelines.
@@ -52,6 +54,7 @@ fn router(endpoint: Endpoint) -> Router {
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
         .route("/v1/pipelines/{namespace}/{name}", get(pipeline))
+        .route("/v1/settings", get(settings))
         .with_state(endpoint)
 }
 
@@ -74,6 +77,10 @@ async fn ready(State(endpoint): State<Endpoint>) -> Response {
         )
             .into_response()
     }
+}
+
+async fn settings(State(endpoint): State<Endpoint>) -> Response {
+    axum::Json(endpoint.settings).into_response()
 }
 
 async fn pipeline(

@@ -16,9 +16,12 @@ use prometheus_client::{
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
+        info::Info,
     },
     registry::Registry,
 };
+
+use super::version::{COMMIT, VERSION};
 
 /// Which connector of which pipeline a series is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +107,8 @@ impl Metrics {
     fn registered(&self) -> Registry {
         let mut r = Registry::with_prefix("sluice");
         self.register_process(&mut r);
+        let build = [("version", VERSION), ("commit", COMMIT)];
+        r.register("build", "Which build this is", Info::new(build.to_vec()));
         r.register(
             "reconciles",
             "Passes over a pipeline, by result",
@@ -272,6 +277,13 @@ mod tests {
         );
         metrics.forget(&labels);
         assert!(!metrics.encode().contains("plant"));
+    }
+
+    #[test]
+    fn the_build_is_told() {
+        let text = Metrics::default().encode();
+        let line = format!("sluice_build_info{{version=\"{VERSION}\",commit=\"{COMMIT}\"}} 1");
+        assert!(text.contains(&line), "{text}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn tls(ca: &str) -> Tls {
 
 fn password(mechanism: &'static str, password: &str) -> Security {
     Security {
-        tls: Some(tls(&secure::shared()).ca),
+        tls: Some(tls(&secure::shared().ca)),
         sasl: Some(Sasl::Password {
             mechanism,
             username: USER.to_owned(),

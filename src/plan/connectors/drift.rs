@@ -13,28 +13,49 @@ pub fn digest<T: Serialize>(rendered: &T) -> String {
     names::digest([serde_json::to_string(rendered).unwrap_or_default()])
 }
 
-/// Whether everything in `desired` is in `live` with the same value.
+/// Whether everything in `desired` is in `live` with the same value: there are no [`differences`].
+#[must_use]
+pub fn contains<T: Serialize>(live: &T, desired: &T) -> bool {
+    differences(live, desired).is_empty()
+}
+
+/// The paths of the fields in `desired` that `live` lacks or has with another value.
 ///
 /// Lists follow the merge keys of the Kubernetes API where server-side apply merges them by key
 /// (`containers`, `env`, `volumes`, ...); all other lists must be equal element by element. Empty
 /// lists and maps count as absent.
 #[must_use]
-pub fn contains<T: Serialize>(live: &T, desired: &T) -> bool {
+pub fn differences<T: Serialize>(live: &T, desired: &T) -> Vec<String> {
+    let mut found = Vec::new();
     match (serde_json::to_value(live), serde_json::to_value(desired)) {
-        (Ok(live), Ok(desired)) => value_contains("", &live, &desired),
-        _ => false,
+        (Ok(live), Ok(desired)) => compare("", "", &live, &desired, &mut found),
+        _ => found.push("an object that cannot be compared".to_owned()),
     }
+    found
 }
 
-fn value_contains(field: &str, live: &Value, desired: &Value) -> bool {
+fn compare(path: &str, field: &str, live: &Value, desired: &Value, found: &mut Vec<String>) {
     match (live, desired) {
-        (_, Value::Null) => true,
-        (Value::Object(live), Value::Object(desired)) => desired.iter().all(|(key, value)| {
-            live.get(key)
-                .map_or_else(|| is_empty(value), |live| value_contains(key, live, value))
-        }),
-        (Value::Array(live), Value::Array(desired)) => list_contains(field, live, desired),
-        _ => live == desired,
+        (_, Value::Null) => {}
+        (Value::Object(live), Value::Object(desired)) => {
+            for (key, value) in desired {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                match live.get(key) {
+                    Some(live) => compare(&path, key, live, value, found),
+                    None if is_empty(value) => {}
+                    None => found.push(path),
+                }
+            }
+        }
+        (Value::Array(live), Value::Array(desired)) => {
+            compare_lists(path, field, live, desired, found);
+        }
+        _ if live == desired => {}
+        _ => found.push(path.to_owned()),
     }
 }
 
@@ -46,18 +67,40 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn list_contains(field: &str, live: &[Value], desired: &[Value]) -> bool {
+fn compare_lists(
+    path: &str,
+    field: &str,
+    live: &[Value],
+    desired: &[Value],
+    found: &mut Vec<String>,
+) {
     let Some(keys) = merge_keys(field) else {
-        return live.len() == desired.len()
-            && live
-                .iter()
-                .zip(desired)
-                .all(|(l, d)| value_contains("", l, d));
+        let mut inside = Vec::new();
+        for (live, desired) in live.iter().zip(desired) {
+            compare("", "", live, desired, &mut inside);
+        }
+        if live.len() != desired.len() || !inside.is_empty() {
+            found.push(path.to_owned());
+        }
+        return;
     };
-    desired.iter().all(|wanted| {
-        live.iter()
-            .any(|l| same_entry(keys, l, wanted) && value_contains("", l, wanted))
-    })
+    for wanted in desired {
+        let path = format!("{path}[{}]", entry_name(keys, wanted));
+        match live.iter().find(|live| same_entry(keys, live, wanted)) {
+            Some(live) => compare(&path, "", live, wanted, found),
+            None => found.push(path),
+        }
+    }
+}
+
+/// The first key of an entry, by which a person finds it.
+fn entry_name(keys: &[&str], entry: &Value) -> String {
+    let key = keys.iter().find_map(|key| entry.get(key));
+    match key {
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }
 }
 
 /// The keys by which server-side apply merges a list of this field name, from the
@@ -103,6 +146,26 @@ mod tests {
             "spec": {"containers": [{"name": "main", "image": "a", "args": [], "env": [{"name": "A", "value": "1"}]}]},
         });
         assert!(contains(&live, &desired));
+    }
+
+    #[test]
+    fn what_differs_is_named_by_its_path() {
+        let live = json!({"spec": {"paused": true, "containers": [
+            {"name": "main", "image": "a", "args": ["1"]},
+        ]}});
+        let desired = json!({"spec": {"containers": [
+            {"name": "main", "image": "b", "args": ["2"], "env": [{"name": "A", "value": "1"}]},
+            {"name": "other"},
+        ]}});
+        assert_eq!(
+            differences(&live, &desired),
+            [
+                "spec.containers[main].args",
+                "spec.containers[main].env",
+                "spec.containers[main].image",
+                "spec.containers[other]",
+            ]
+        );
     }
 
     #[test]

@@ -1,0 +1,209 @@
+//! Manifests: YAML or JSON files with one document or several, read as strictly as the apiserver
+//! reads them with `fieldValidation=Strict`, with the place of what is wrong. Bounds, patterns and
+//! rules between fields are the apiserver's to check.
+
+use std::{fs, io::Read as _, path::Path};
+
+use anyhow::{Context as _, anyhow, bail};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use serde_json::Value;
+
+use crate::api::{self, IngestionPipeline};
+
+const API_VERSION: &str = "sluice.dev/v1alpha1";
+const KIND: &str = "IngestionPipeline";
+
+/// One document of a manifest.
+pub enum Document {
+    /// A pipeline, as it is written and as it is understood.
+    Pipeline(Box<Pipeline>),
+    /// Something else, in words.
+    Other(String),
+}
+
+/// A pipeline of a manifest.
+pub struct Pipeline {
+    /// Where it stands, for messages.
+    pub place: String,
+    /// As written.
+    pub written: Value,
+    /// As understood.
+    pub object: IngestionPipeline,
+}
+
+/// Reads a file, or standard input for `-`.
+///
+/// # Errors
+/// When it cannot be read, is no YAML, or holds a pipeline that the apiserver would refuse for its
+/// form; the message says where.
+pub fn read(path: &Path) -> anyhow::Result<Vec<Document>> {
+    let name = path.display().to_string();
+    let text = if name == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text)?;
+        text
+    } else {
+        fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?
+    };
+    parse(&name, &text)
+}
+
+fn parse(name: &str, text: &str) -> anyhow::Result<Vec<Document>> {
+    let documents: Vec<Value> = serde_yaml::from_multiple(text).with_context(|| name.to_owned())?;
+    if documents.is_empty() {
+        bail!("{name}: there is no document in it");
+    }
+    let several = documents.len() > 1;
+    let place = |index: usize| {
+        if several {
+            format!("{name}, document {}", index + 1)
+        } else {
+            name.to_owned()
+        }
+    };
+    let documents = documents.into_iter().enumerate();
+    documents
+        .map(|(index, value)| document(place(index), value))
+        .collect()
+}
+
+fn document(place: String, written: Value) -> anyhow::Result<Document> {
+    let field = |key: &str| written.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (version, kind) = (field("apiVersion"), field("kind"));
+    if kind.is_empty() || version.is_empty() {
+        bail!("{place}: apiVersion and kind are missing: it is no Kubernetes object");
+    }
+    if kind != KIND {
+        return Ok(Document::Other(format!("{place}: {kind}")));
+    }
+    if version != API_VERSION {
+        bail!("{place}: apiVersion is {version}, this program knows {API_VERSION}");
+    }
+    let unknown = unknown_fields(&written);
+    if !unknown.is_empty() {
+        bail!("{place}: unknown field: {}", unknown.join(", "));
+    }
+    let object: IngestionPipeline =
+        serde_path_to_error::deserialize(&written).map_err(|error| {
+            match error.path().to_string().as_str() {
+                "." => anyhow!("{place}: {}", error.inner()),
+                path => anyhow!("{place}: {path}: {}", error.inner()),
+            }
+        })?;
+    if object.metadata.name.is_none() {
+        bail!("{place}: metadata.name is missing");
+    }
+    Ok(Document::Pipeline(Box::new(Pipeline {
+        place,
+        written,
+        object,
+    })))
+}
+
+/// The paths of fields of `spec` that the schema does not have.
+fn unknown_fields(written: &Value) -> Vec<String> {
+    let crd = api::crd();
+    let schema = crd.spec.versions.into_iter().next().and_then(|v| v.schema);
+    let root = schema.and_then(|schema| schema.open_api_v3_schema);
+    let spec = root.and_then(|root| root.properties?.remove("spec"));
+    let mut found = Vec::new();
+    if let (Some(schema), Some(value)) = (spec, written.get("spec")) {
+        walk("spec", value, &schema, &mut found);
+    }
+    found
+}
+
+fn walk(path: &str, value: &Value, schema: &JSONSchemaProps, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = format!("{path}.{key}");
+                let property = schema.properties.as_ref().and_then(|p| p.get(key));
+                match (property, &schema.additional_properties) {
+                    (Some(property), _) => walk(&path, value, property, found),
+                    (None, Some(JSONSchemaPropsOrBool::Schema(values))) => {
+                        walk(&path, value, values, found);
+                    }
+                    (None, Some(JSONSchemaPropsOrBool::Bool(true))) => {}
+                    _ if schema.x_kubernetes_preserve_unknown_fields == Some(true) => {}
+                    _ => found.push(path),
+                }
+            }
+        }
+        Value::Array(items) => {
+            if let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items {
+                for (index, item) in items.iter().enumerate() {
+                    walk(&format!("{path}[{index}]"), item, schema, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "apiVersion: sluice.dev/v1alpha1\nkind: IngestionPipeline\n";
+
+    fn refusal(text: &str) -> String {
+        match parse("f.yaml", text) {
+            Ok(_) => panic!("not refused:\n{text}"),
+            Err(error) => format!("{error:#}"),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let spec = |topics: &str| {
+            format!(
+                "{HEAD}metadata: {{name: p}}\nspec:\n  kafka: {{bootstrapServers: 'k:9092'}}\n  \
+                 topics: {topics}\n"
+            )
+        };
+        for (text, expected) in [
+            (
+                spec("[{name: a}, {name: b, partitions: many}]"),
+                "f.yaml: spec.topics[1].partitions: invalid type: string \"many\", expected i32",
+            ),
+            (
+                spec("[{name: a, partition: 3}]"),
+                "f.yaml: unknown field: spec.topics[0].partition",
+            ),
+            (
+                format!("{HEAD}metadata: {{name: p}}\n"),
+                "f.yaml: missing field `spec`",
+            ),
+            ("a: [".to_owned(), "f.yaml: "),
+            (
+                "kind: x".to_owned(),
+                "f.yaml: apiVersion and kind are missing",
+            ),
+            (String::new(), "f.yaml: there is no document in it"),
+        ] {
+            let message = refusal(&text);
+            assert!(message.starts_with(expected), "{message}");
+        }
+        assert!(refusal("a: [").contains("line 1"), "{}", refusal("a: ["));
+    }
+
+    #[test]
+    fn other_kinds_are_passed_over_and_documents_are_counted() {
+        let text = format!(
+            "apiVersion: v1\nkind: Secret\n---\n{HEAD}metadata: {{name: p}}\nspec:\n  \
+             kafka: {{bootstrapServers: 'k:9092'}}\n  topics:\n  - name: a\n    config: {{any.key: '1'}}\n"
+        );
+        let documents = parse("f.yaml", &text).unwrap();
+        let words: Vec<String> = documents
+            .iter()
+            .map(|document| match document {
+                Document::Other(words) => words.clone(),
+                Document::Pipeline(pipeline) => pipeline.place.clone(),
+            })
+            .collect();
+        assert_eq!(words, ["f.yaml, document 1: Secret", "f.yaml, document 2"]);
+    }
+}
