@@ -121,6 +121,16 @@ struct Event {
     user: User,
     object_ref: Option<ObjectRef>,
     response_status: Option<ResponseStatus>,
+    #[serde(default)]
+    annotations: Annotations,
+}
+
+#[derive(Default, Deserialize)]
+struct Annotations {
+    /// `allow` or `forbid`. The code alone would not tell: admission answers 403 as well, for
+    /// example in the seconds in which it does not know a new definition yet.
+    #[serde(default, rename = "authorization.k8s.io/decision")]
+    decision: String,
 }
 
 #[derive(Deserialize)]
@@ -265,7 +275,7 @@ fn requests(log: &str, (namespace, name): (&str, &str), without: Option<&str>) -
 impl Requests {
     fn add(&mut self, event: Event) {
         let code = event.response_status.map_or(0, |status| status.code);
-        if code == 403 {
+        if event.annotations.decision == "forbid" {
             let path = event.request_uri.split('?').next().unwrap_or_default();
             self.refused.insert(format!("{} {path}", event.verb));
             return;
@@ -335,7 +345,7 @@ mod tests {
 
     const ACCOUNT: (&str, &str) = ("sluice-system", "sluice");
 
-    fn role(kind: &str, namespace: Option<&str>, rules: Value) -> [Value; 2] {
+    fn role(kind: &str, namespace: Option<&str>, rules: &Value) -> [Value; 2] {
         let metadata = json!({"name": "sluice", "namespace": namespace});
         let subject =
             json!({"kind": "ServiceAccount", "name": "sluice", "namespace": "sluice-system"});
@@ -354,6 +364,7 @@ mod tests {
     }
 
     fn line(verb: &str, namespace: Option<&str>, resource: &str, code: u16) -> String {
+        let decision = if code == 403 { "forbid" } else { "allow" };
         let event = json!({
             "verb": verb,
             "requestURI": format!("/api/v1/{resource}?limit=1"),
@@ -362,6 +373,7 @@ mod tests {
             }},
             "objectRef": {"resource": resource, "namespace": namespace},
             "responseStatus": {"code": code},
+            "annotations": {"authorization.k8s.io/decision": decision},
         });
         format!("{event}\n")
     }
@@ -378,7 +390,7 @@ mod tests {
 
     #[test]
     fn what_is_never_used_is_named() {
-        let roles = [role("ClusterRole", None, rule(&["get", "list"]))];
+        let roles = [role("ClusterRole", None, &rule(&["get", "list"]))];
         let log = [line("get", Some("a"), "configmaps", 404)];
         let unused = unused_of(&roles, &log);
         assert_eq!(unused, ["list configmaps in every namespace"]);
@@ -387,8 +399,8 @@ mod tests {
     #[test]
     fn a_right_for_every_namespace_is_not_used_where_a_role_is_enough() {
         let roles = [
-            role("ClusterRole", None, rule(&["get"])),
-            role("Role", Some("sluice-system"), rule(&["get"])),
+            role("ClusterRole", None, &rule(&["get"])),
+            role("Role", Some("sluice-system"), &rule(&["get"])),
         ];
         let own = line("get", Some("sluice-system"), "configmaps", 200);
         let unused = unused_of(&roles, std::slice::from_ref(&own));
@@ -399,7 +411,7 @@ mod tests {
 
     #[test]
     fn an_apply_that_creates_uses_both_rights() {
-        let roles = [role("ClusterRole", None, rule(&["create", "patch"]))];
+        let roles = [role("ClusterRole", None, &rule(&["create", "patch"]))];
         let changed = line("patch", Some("a"), "configmaps", 200);
         assert_eq!(unused_of(&roles, &[changed]).len(), 1);
         let created = line("patch", Some("a"), "configmaps", 201);
@@ -408,7 +420,7 @@ mod tests {
 
     #[test]
     fn a_word_for_everything_is_never_used() {
-        let roles = [role("ClusterRole", None, rule(&["*"]))];
+        let roles = [role("ClusterRole", None, &rule(&["*"]))];
         let log = [line("get", Some("a"), "configmaps", 200)];
         assert_eq!(unused_of(&roles, &log), ["* configmaps in every namespace"]);
     }

@@ -9,7 +9,8 @@ PREVIOUS=$ROOT/tests/e2e.d/sluice-0.1.0.tgz
 install() {
   local chart=$1 namespace=$2
   shift 2
-  helm -n "$namespace" upgrade --install sluice "$chart" --wait --timeout 2m --set "connectImage=$KAFKA_IMAGE" \
+  helm -n "$namespace" upgrade --install sluice "$chart" --wait --timeout 2m \
+    --set "connectImage=$KAFKA_IMAGE" \
     --set "image.repository=${OPERATOR_IMAGE%:*},image.tag=${OPERATOR_IMAGE##*:}" "$@"
 }
 
@@ -20,12 +21,21 @@ helm_test() {
     helm -n "$OPERATOR" test sluice --logs --timeout 2m
 }
 
-# Everything that the operator did so far, by the apiserver's audit log, against its roles.
+# Everything that the operator did so far, by the apiserver's audit log, against its roles. The last
+# thing that it does is to end in good order and to tell so.
 rights() {
+  kubectl -n "$OPERATOR" rollout restart deployment sluice
+  expect "the operator is restarted, one pod after the other" \
+    kubectl -n "$OPERATOR" rollout status deployment sluice --timeout=90s
+  expect "the pods from before are gone" within 60 operator_pods_are 2
   audit >"$WORK/audit.log"
   kubectl get clusterroles,clusterrolebindings,roles,rolebindings -A -o json >"$WORK/roles.json"
   expect "each right of the operator is used, and none is missing" "$PROGRAMS/sluice-demo" grants \
     --roles "$WORK/roles.json" --audit "$WORK/audit.log" --without-pod sluice-test
+}
+
+operator_pods_are() {
+  [ "$(kubectl -n "$OPERATOR" get pods -l app.kubernetes.io/name=sluice -o name | wc -l)" = "$1" ]
 }
 
 # audit: the log since these tests began, for the cluster may have had an operator before.
@@ -60,7 +70,7 @@ upgrade_and_uninstall() {
 
 # An operator for one namespace, in the place of the one for all.
 scope() {
-  local own=sluice-scoped scoped
+  local own=sluice-scoped scoped touched='{.metadata.finalizers}{.status.conditions}'
   helm -n "$OPERATOR" uninstall sluice --wait
   kubectl create namespace "$own"
   kubectl label namespace "$own" pod-security.kubernetes.io/enforce=restricted
@@ -72,7 +82,7 @@ scope() {
   kubectl -n elsewhere apply -f "$ROOT/manifests/topics-only.yaml"
   expect "a pipeline in that namespace becomes ready" ready topics-only
   expect "a pipeline in another namespace is left alone" \
-    [ -z "$(kubectl -n elsewhere get ingestionpipeline topics-only -o 'jsonpath={.status}')" ]
+    [ -z "$(kubectl -n elsewhere get ingestionpipeline topics-only -o "jsonpath=$touched")" ]
   scoped=$(audit | grep -F "system:serviceaccount:$own:sluice")
   expect "nothing was refused to the operator of one namespace" nothing_refused "$scoped"
   # As the next run wants to find it.
@@ -81,7 +91,7 @@ scope() {
   kubectl delete namespace "$own" elsewhere --timeout=90s
 }
 
-nothing_refused() { [ -n "$1" ] && ! grep -F '"code":403' <<<"$1"; }
+nothing_refused() { [ -n "$1" ] && ! grep -F '"authorization.k8s.io/decision":"forbid"' <<<"$1"; }
 
 no_cluster_roles() {
   local made

@@ -1,9 +1,5 @@
 //! What the chart renders, put to a real apiserver: every object of every set of values under
 //! charts/sluice/ci is accepted with strict validation, and the pods pass Pod Security *restricted*.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a fixture: it runs helm and kubectl, and a failure ends the test"
-)]
 
 use std::{
     io::Write as _,
