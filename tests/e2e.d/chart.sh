@@ -89,6 +89,7 @@ scope() {
   k delete ingestionpipeline topics-only --timeout=60s
   helm -n "$own" uninstall sluice --wait
   kubectl delete namespace "$own" elsewhere --timeout=90s
+  kubectl -n "$OPERATOR" delete lease sluice
 }
 
 nothing_refused() { [ -n "$1" ] && ! grep -F '"authorization.k8s.io/decision":"forbid"' <<<"$1"; }
