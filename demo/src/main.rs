@@ -10,6 +10,7 @@ mod client;
 mod compare;
 mod consume;
 mod csv;
+mod grants;
 mod pace;
 mod phase;
 mod produce;
@@ -42,6 +43,9 @@ enum Command {
     Compare(compare::Args),
     /// Tell what happened in a run of the demo; exit 1 when something that should have did not.
     Summary(summary::Args),
+    /// Compare what the operator's roles grant with what it asked for, by the audit log; exit 1 when
+    /// something is granted and unused, or was refused.
+    Grants(grants::Args),
     /// Write a CSV file of sensor readings, the same for the same number of rows.
     Csv(csv::Args),
 }
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Summary(args) => summary::run(&args),
+        Command::Grants(args) => grants::run(&args),
         Command::Csv(args) => csv::run(&args).map(|()| true),
     };
     match outcome {

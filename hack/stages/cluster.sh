@@ -3,7 +3,8 @@
 title="creating the cluster \"$CLUSTER\""
 stamp=$STATE/cluster.stamp
 config=$STATE/kind-config.yaml
-inputs=("$ROOT/kind-config.yaml" "$POD_SUBNET" "$SERVICE_SUBNET" "$API_PORT"
+inputs=("$ROOT/kind-config.yaml" "$HACK/audit-policy.yaml"
+  "$POD_SUBNET" "$SERVICE_SUBNET" "$API_PORT"
   "$(docker image inspect --format '{{.Id}}' "$NODE_IMAGE" 2>/dev/null || true)")
 
 present() {
@@ -17,6 +18,8 @@ build() {
   setting podSubnet "$POD_SUBNET"
   setting serviceSubnet "$SERVICE_SUBNET"
   setting apiServerPort "$API_PORT"
+  # the file names a path below it
+  cd "$ROOT" || return
   kind create cluster --name "$CLUSTER" --image "$NODE_IMAGE" --config "$config" --wait 120s
   kubectl wait nodes --all --for=condition=Ready --timeout=120s
   kubectl --namespace kube-system rollout status deployment/coredns --timeout=120s

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The kind node image, with the images of the control plane inside.
 title="making the node image"
-inputs=("$HACK/images/node" "$HACK/go" "$CACHE/stamps/kubernetes" "$CACHE/stamps/coredns" "$CACHE/stamps/debian")
+inputs=("$HACK/images/node" "$HACK/go/kind" "$CACHE/stamps/kubernetes" "$CACHE/stamps/coredns" "$CACHE/stamps/debian")
 
 present() { docker image inspect "$NODE_IMAGE"; }
 

@@ -1,6 +1,7 @@
 //! Every integration test, linked once.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
 
+mod chart;
 mod cli;
 mod connect_rest;
 mod container;
