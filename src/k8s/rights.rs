@@ -4,6 +4,9 @@
 /// The custom resource definition's name.
 pub const DEFINITION: &str = "ingestionpipelines.sluice.dev";
 
+/// The Lease's name, unless `--lease-name` says otherwise.
+const LEASE: &str = "sluice";
+
 /// Where a right is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {
@@ -44,19 +47,34 @@ const fn of_pipelines(
     }
 }
 
+const fn in_operator(
+    group: &'static str,
+    resource: &'static str,
+    name: Option<&'static str>,
+    verbs: &'static [&'static str],
+) -> Right {
+    Right {
+        group,
+        resource,
+        name,
+        verbs,
+        place: Place::Operator,
+    }
+}
+
 /// All of them.
 pub const RIGHTS: &[Right] = &[
     Right {
         group: "apiextensions.k8s.io",
         resource: "customresourcedefinitions",
         name: Some(DEFINITION),
-        verbs: &["get", "list", "watch"],
+        verbs: &["get"],
         place: Place::Cluster,
     },
     of_pipelines(
         "sluice.dev",
         "ingestionpipelines",
-        &["get", "list", "watch", "patch"],
+        &["list", "watch", "patch"],
     ),
     of_pipelines("sluice.dev", "ingestionpipelines/status", &["patch"]),
     of_pipelines("sluice.dev", "ingestionpipelines/finalizers", &["update"]),
@@ -65,7 +83,7 @@ pub const RIGHTS: &[Right] = &[
         "deployments",
         &["get", "list", "watch", "create", "patch", "delete"],
     ),
-    of_pipelines("apps", "deployments/scale", &["get", "patch"]),
+    of_pipelines("apps", "deployments/scale", &["patch"]),
     of_pipelines("", "pods", &["list"]),
     of_pipelines("", "services", &["get", "create", "patch", "delete"]),
     of_pipelines("", "configmaps", &["get", "create", "patch", "delete"]),
@@ -78,11 +96,18 @@ pub const RIGHTS: &[Right] = &[
     of_pipelines("events.k8s.io", "events", &["create", "patch"]),
     of_pipelines("autoscaling", "horizontalpodautoscalers", &["list"]),
     of_pipelines("keda.sh", "scaledobjects", &["list"]),
-    Right {
-        group: "",
-        resource: "configmaps",
-        name: None,
-        verbs: &["list", "deletecollection"],
-        place: Place::Operator,
-    },
+    in_operator(
+        "",
+        "configmaps",
+        None,
+        &["get", "list", "create", "patch", "deletecollection"],
+    ),
+    in_operator("coordination.k8s.io", "leases", None, &["create"]),
+    in_operator(
+        "coordination.k8s.io",
+        "leases",
+        Some(LEASE),
+        &["get", "update"],
+    ),
+    in_operator("events.k8s.io", "events", None, &["create", "patch"]),
 ];
