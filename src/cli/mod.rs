@@ -151,6 +151,14 @@ fn command(program: &str) -> Clap {
         .mut_subcommands(as_plugin)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one clock of the program: everything within takes the time as an argument"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,12 +188,4 @@ mod tests {
         assert!(own.contains("Usage: sluice top"), "{own}");
         assert!(own.contains("  sluice top readings -n plant"), "{own}");
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one clock of the program: everything within takes the time as an argument"
-)]
-fn now() -> jiff::Timestamp {
-    jiff::Timestamp::now()
 }

@@ -179,7 +179,7 @@ async fn live(args: &PlanArgs, pipelines: &[Pipeline]) -> anyhow::Result<Vec<Pla
     };
     let mut planned = Vec::new();
     for pipeline in pipelines {
-        let one = with_cluster(args, &cluster, &sources, &settings, pipeline).await;
+        let one = Box::pin(with_cluster(args, &cluster, &sources, &settings, pipeline)).await;
         planned.push(one.with_context(|| pipeline.place.clone())?);
     }
     Ok(planned)
@@ -217,7 +217,7 @@ async fn with_cluster(
     let kafka = sources
         .kafka(&namespace, &wanted.spec.kafka, Duration::ZERO, now())
         .await;
-    let seen = observe::look::look(sources, subject, &kafka).await;
+    let seen = Box::pin(observe::look::look(sources, subject, &kafka)).await;
     let look = plan::pipeline::look(subject, &seen)
         .look
         .unwrap_or_default();
