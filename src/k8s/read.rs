@@ -36,6 +36,21 @@ pub async fn get<K: Namespaced>(
     bounded(what::<K>("get", namespace, name), api.get_opt(name)).await
 }
 
+/// One object by name, found by a list; `None` when there is none.
+///
+/// # Errors
+/// When the API refuses or does not answer.
+pub async fn named<K: Namespaced>(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<K>, Error> {
+    let api = Api::<K>::namespaced(client.clone(), namespace);
+    let params = ListParams::default().fields(&format!("metadata.name={name}"));
+    let found = bounded(what::<K>("list", namespace, name), api.list(&params)).await?;
+    Ok(found.items.into_iter().next())
+}
+
 /// The objects of a namespace that carry all of these labels.
 ///
 /// # Errors

@@ -109,5 +109,5 @@ pub const RIGHTS: &[Right] = &[
         Some(LEASE),
         &["get", "update"],
     ),
-    in_operator("events.k8s.io", "events", None, &["create", "patch"]),
+    in_operator("events.k8s.io", "events", None, &["create"]),
 ];

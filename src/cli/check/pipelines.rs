@@ -11,8 +11,7 @@ use crate::{
     api::{IngestionPipeline, common::ConditionType},
     class::Class,
     cli::{cluster::Cluster, now},
-    connect,
-    k8s::{self, read},
+    connect, k8s,
     kafka::{self, Pool, PoolSettings},
     observe::{Sources, credentials::Credentials},
     plan::{Identity, Known, connectors::workers},
@@ -72,8 +71,9 @@ async fn one(
     let object = format!("{namespace}/{name}");
     let start = Instant::now();
     loop {
-        let found = read::get::<IngestionPipeline>(&cluster.client, namespace, name).await;
-        let found = found.map_err(|error| Line::failed("pipeline", &object, &error))?;
+        // Not by get, a right that the operator does without.
+        let listed = k8s::read::named::<IngestionPipeline>(&cluster.client, namespace, name).await;
+        let found = listed.map_err(|error| Line::failed("pipeline", &object, &error))?;
         let ready = found
             .as_ref()
             .is_some_and(|found| standing(found).outcome == Outcome::Ok);
