@@ -11,6 +11,7 @@ use clap::Args;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde::Serialize;
 use serde_json::json;
+use tokio::runtime::Runtime;
 
 use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
@@ -91,10 +92,7 @@ impl Line {
 
 /// Prints what was found: 0 for nothing wrong, 1 for problems, 2 without a cluster.
 pub fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(checked(args))
+    Runtime::new()?.block_on(checked(args))
 }
 
 async fn checked(args: &CheckArgs) -> anyhow::Result<ExitCode> {

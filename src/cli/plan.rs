@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tokio::runtime::Runtime;
 
 use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
@@ -112,10 +113,7 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let planned = if args.live {
-        tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?
-            .block_on(live(args, &pipelines))?
+        Runtime::new()?.block_on(live(args, &pipelines))?
     } else {
         eprintln!("note: {OFFLINE}");
         let one = |pipeline: &Pipeline| without_cluster(args, pipeline);

@@ -48,9 +48,7 @@ const LAST_CALLS: Duration = Duration::from_secs(1);
 /// Runs the operator until SIGTERM or SIGINT, or until another one leads.
 pub fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     log::start(args.log_format, &args.log_level).context("--log-level")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Runtime::new()?;
     let ended = runtime.block_on(operate(args));
     runtime.shutdown_timeout(LAST_CALLS);
     match ended {

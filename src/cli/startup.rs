@@ -12,12 +12,10 @@ use tracing::{info, warn};
 
 use crate::{
     api::{self, IngestionPipeline},
-    k8s::DEADLINE,
+    k8s::{DEADLINE, rights::DEFINITION},
     telemetry::metrics::Metrics,
 };
 
-/// The definition's name.
-const NAME: &str = "ingestionpipelines.sluice.dev";
 /// How long pipelines may take to be served, and to be allowed.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Wait between two tries.
@@ -63,7 +61,7 @@ async fn list(api: &Api<IngestionPipeline>) -> anyhow::Result<()> {
     match timeout(DEADLINE, api.list_metadata(&params)).await {
         Err(_) => Err(anyhow!("the Kubernetes API does not answer")),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => Err(anyhow!(
-            "{NAME} is not installed: install the chart, or apply `sluice crd`"
+            "{DEFINITION} is not installed: install the chart, or apply `sluice crd`"
         )),
         Ok(answer) => answer.map(drop).map_err(Into::into),
     }
@@ -73,17 +71,17 @@ async fn list(api: &Api<IngestionPipeline>) -> anyhow::Result<()> {
 /// apiserver drops them without a word. Where the definition cannot be read, nothing is said.
 pub async fn compare_definition(client: &Client, metrics: &Metrics) {
     let definitions = Api::<CustomResourceDefinition>::all(client.clone());
-    let installed = match timeout(DEADLINE, definitions.get(NAME)).await {
+    let installed = match timeout(DEADLINE, definitions.get(DEFINITION)).await {
         Ok(Ok(installed)) => installed,
-        Ok(Err(error)) => return info!(%error, "the definition {NAME} was not compared"),
-        Err(_) => return info!("the definition {NAME} was not compared: no answer"),
+        Ok(Err(error)) => return info!(%error, "the definition {DEFINITION} was not compared"),
+        Err(_) => return info!("the definition {DEFINITION} was not compared: no answer"),
     };
     let missing = missing_fields(&installed, &api::crd());
     metrics.definition_outdated(!missing.is_empty());
     if !missing.is_empty() {
         warn!(
             missing = missing.join(", "),
-            "the installed definition {NAME} is older than this operator, these fields are lost: \
+            "the installed definition {DEFINITION} is older than this operator, these fields are lost: \
              upgrade the chart, or apply `sluice crd` of this version"
         );
     }

@@ -34,10 +34,13 @@ pub async fn containers(sources: &Sources, subject: Subject<'_>) -> ContainersSe
         .collect();
     let namespace = subject.pipeline.namespace;
     let labels = names::selector(subject.pipeline.name, None);
-    let (deployments, pods, scalers) = tokio::join!(
+    let needed = declared.iter().flat_map(|c| needed(subject, c)).collect();
+    let (deployments, pods, scalers, references) = tokio::join!(
         read::list::<Deployment>(&sources.kube, namespace, &labels),
         pods(sources, subject, declared.is_empty()),
-        scalers(sources, namespace, declared.is_empty())
+        scalers(sources, namespace, declared.is_empty()),
+        // All at once: connectors share Secrets, those of spec.kafka always.
+        read_each(sources, namespace, needed)
     );
     let deployments = match deployments {
         Ok(deployments) => Known::Value(deployments),
@@ -47,7 +50,7 @@ pub async fn containers(sources: &Sources, subject: Subject<'_>) -> ContainersSe
         let name = names::deployment(subject.pipeline.name, &connector.name);
         let seen = ContainerSeen {
             deployment: deployment(sources, namespace, &name, &deployments).await,
-            references: references(sources, subject, connector).await,
+            references: together(&self::needed(subject, connector), &references),
             pods: of_connector(&pods, &connector.name),
             scalers: of_deployment(&scalers, &name),
         };
@@ -129,21 +132,33 @@ fn of_deployment(
     }
 }
 
-/// Digests of the Secrets and `ConfigMap`s that a connector's pods read.
-async fn references(sources: &Sources, subject: Subject<'_>, connector: &Connector) -> Known<Data> {
+/// The Secrets and `ConfigMap`s that a connector's pods read.
+fn needed(subject: Subject<'_>, connector: &Connector) -> BTreeSet<Source> {
     let own = connector
         .container
         .iter()
         .flat_map(references::of_container);
     let shared = kafka_client::references(&subject.spec.kafka);
-    let needed = own.chain(shared).map(|r| r.source).collect();
-    digests(sources, subject.pipeline.namespace, needed).await
+    own.chain(shared)
+        .map(|reference| reference.source)
+        .collect()
 }
 
 /// Digests of these Secrets and `ConfigMap`s; unknown as a whole when one cannot be read.
 pub async fn digests(sources: &Sources, namespace: &str, needed: BTreeSet<Source>) -> Known<Data> {
-    let mut data: Data = BTreeMap::new();
-    for source in needed {
+    let read = read_each(sources, namespace, needed.clone()).await;
+    together(&needed, &read)
+}
+
+/// Digests of the values of one Secret or `ConfigMap` by key; `None` where there is none.
+type Digests = Option<BTreeMap<String, String>>;
+
+async fn read_each(
+    sources: &Sources,
+    namespace: &str,
+    needed: BTreeSet<Source>,
+) -> BTreeMap<Source, Known<Digests>> {
+    let read = async |source: Source| {
         let digests = match source.kind {
             SourceKind::Secret => {
                 read::secret_digests(&sources.kube, namespace, &source.name).await
@@ -152,9 +167,19 @@ pub async fn digests(sources: &Sources, namespace: &str, needed: BTreeSet<Source
                 read::config_map_digests(&sources.kube, namespace, &source.name).await
             }
         };
+        (source, known(digests))
+    };
+    let read = join_all(needed.into_iter().map(read)).await;
+    read.into_iter().collect()
+}
+
+/// Those that are needed, of all that were read.
+fn together(needed: &BTreeSet<Source>, read: &BTreeMap<Source, Known<Digests>>) -> Known<Data> {
+    let mut data = Data::new();
+    for (source, digests) in read.iter().filter(|(source, _)| needed.contains(source)) {
         match digests {
-            Ok(digests) => data.insert(source, digests),
-            Err(error) => return Known::Unknown(unknown_kube(&error)),
+            Known::Value(digests) => data.insert(source.clone(), digests.clone()),
+            Known::Unknown(unknown) => return Known::Unknown(unknown.clone()),
         };
     }
     Known::Value(data)

@@ -29,7 +29,7 @@ use crate::{
         Known, Unknown,
         connectors::{
             kafka_client::{self, CERTIFICATE, CLIENT_ID, CLIENT_SECRET, KEY, PASSWORD, USERNAME},
-            references::{self, Data, Source, SourceKind},
+            references::{self, Data, Reference},
         },
     },
 };
@@ -98,23 +98,19 @@ async fn secrets(kube: &Client, namespace: &str, kafka: &Kafka) -> Result<Secret
     let references = kafka_client::references(kafka);
     let mut secrets = Secrets::new();
     let mut keys = Data::new();
-    for Source { name, .. } in references.iter().map(|reference| &reference.source) {
-        let source = Source {
-            kind: SourceKind::Secret,
-            name: name.clone(),
-        };
-        if keys.contains_key(&source) {
+    for Reference { source, .. } in &references {
+        if keys.contains_key(source) {
             continue;
         }
-        let data = read::secret(kube, namespace, name).await;
+        let data = read::secret(kube, namespace, &source.name).await;
         let data = data.map_err(|error| unknown_kube(&error))?;
         let names = |data: &BTreeMap<String, ByteString>| {
             data.keys()
                 .map(|key| (key.clone(), String::new()))
                 .collect()
         };
-        keys.insert(source, data.as_ref().map(names));
-        secrets.insert(name.clone(), data.unwrap_or_default());
+        keys.insert(source.clone(), data.as_ref().map(names));
+        secrets.insert(source.name.clone(), data.unwrap_or_default());
     }
     let missing = references::missing(kafka_client::BLOCK, &references, &keys);
     match missing.into_iter().next() {

@@ -1,6 +1,6 @@
-//! What a connection has heard: why a broker's certificate was refused. librdkafka's own error says only that verification
-//! failed, so that an expired certificate looks like one of a strange authority: the callback below
-//! writes down OpenSSL's reason and leaves the verdict as it is.
+//! What a connection has heard: why a broker's certificate was refused. librdkafka's own error says
+//! only that verification failed, so that an expired certificate looks like one of a strange
+//! authority: the callback below writes down OpenSSL's reason and leaves the verdict as it is.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};

@@ -26,37 +26,41 @@ pub fn contains<T: Serialize>(live: &T, desired: &T) -> bool {
 /// lists and maps count as absent.
 #[must_use]
 pub fn differences<T: Serialize>(live: &T, desired: &T) -> Vec<String> {
-    let mut found = Vec::new();
     match (serde_json::to_value(live), serde_json::to_value(desired)) {
-        (Ok(live), Ok(desired)) => compare("", "", &live, &desired, &mut found),
-        _ => found.push("an object that cannot be compared".to_owned()),
+        (Ok(live), Ok(desired)) => compare("", &live, &desired),
+        _ => vec!["an object that cannot be compared".to_owned()],
     }
-    found
 }
 
-fn compare(path: &str, field: &str, live: &Value, desired: &Value, found: &mut Vec<String>) {
+/// Paths below `field`, empty for itself. They are put together from the inside, so that equal
+/// objects, which almost all are, cost no text at all.
+fn compare(field: &str, live: &Value, desired: &Value) -> Vec<String> {
     match (live, desired) {
-        (_, Value::Null) => {}
+        (_, Value::Null) => Vec::new(),
         (Value::Object(live), Value::Object(desired)) => {
-            for (key, value) in desired {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
+            let fields = desired.iter().flat_map(|(key, value)| {
+                let inside = match live.get(key) {
+                    Some(live) => compare(key, live, value),
+                    None if is_empty(value) => Vec::new(),
+                    None => vec![String::new()],
                 };
-                match live.get(key) {
-                    Some(live) => compare(&path, key, live, value, found),
-                    None if is_empty(value) => {}
-                    None => found.push(path),
-                }
-            }
+                inside.into_iter().map(move |path| below(key, &path))
+            });
+            fields.collect()
         }
-        (Value::Array(live), Value::Array(desired)) => {
-            compare_lists(path, field, live, desired, found);
-        }
-        _ if live == desired => {}
-        _ => found.push(path.to_owned()),
+        (Value::Array(live), Value::Array(desired)) => compare_lists(field, live, desired),
+        _ if live == desired => Vec::new(),
+        _ => vec![String::new()],
     }
+}
+
+fn below(key: &str, path: &str) -> String {
+    let dot = if path.is_empty() || path.starts_with('[') {
+        ""
+    } else {
+        "."
+    };
+    format!("{key}{dot}{path}")
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -67,30 +71,26 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn compare_lists(
-    path: &str,
-    field: &str,
-    live: &[Value],
-    desired: &[Value],
-    found: &mut Vec<String>,
-) {
+fn compare_lists(field: &str, live: &[Value], desired: &[Value]) -> Vec<String> {
     let Some(keys) = merge_keys(field) else {
-        let mut inside = Vec::new();
-        for (live, desired) in live.iter().zip(desired) {
-            compare("", "", live, desired, &mut inside);
-        }
-        if live.len() != desired.len() || !inside.is_empty() {
-            found.push(path.to_owned());
-        }
-        return;
+        let mut pairs = live.iter().zip(desired);
+        let same = live.len() == desired.len()
+            && pairs.all(|(live, desired)| compare("", live, desired).is_empty());
+        return if same {
+            Vec::new()
+        } else {
+            vec![String::new()]
+        };
     };
-    for wanted in desired {
-        let path = format!("{path}[{}]", entry_name(keys, wanted));
-        match live.iter().find(|live| same_entry(keys, live, wanted)) {
-            Some(live) => compare(&path, "", live, wanted, found),
-            None => found.push(path),
-        }
-    }
+    let entries = desired.iter().flat_map(|wanted| {
+        let inside = match live.iter().find(|live| same_entry(keys, live, wanted)) {
+            Some(live) => compare("", live, wanted),
+            None => vec![String::new()],
+        };
+        let entry = move |path: String| below(&format!("[{}]", entry_name(keys, wanted)), &path);
+        inside.into_iter().map(entry)
+    });
+    entries.collect()
 }
 
 /// The first key of an entry, by which a person finds it.
