@@ -57,9 +57,13 @@ stop_daemon() {
   pid=$(cat "$DAEMON_PID")
   kill "$pid"
   while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-  # It mounts its data onto itself at each start, and a killed one leaves that behind.
-  while mountpoint -q "$DAEMON/data"; do umount "$DAEMON/data"; done
+  # It mounts its data onto itself at each start, and network namespaces under its run folder; a
+  # killed one, and at times an orderly one, leaves them behind.
+  mounts_below "$DAEMON" | xargs --no-run-if-empty --delimiter '\n' umount
 }
+
+# mounts_below FOLDER: as often as each is mounted, the latest first.
+mounts_below() { awk -v below="$1/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | tac; }
 
 # A container that asks for every capability (--privileged) is refused where the machine itself
 # lacks one; bit 24 is the one that sandboxes and virtual machines like to take.

@@ -297,7 +297,7 @@ async fn who_is_asked_to_leave_hands_over_at_once() {
     let after = pair.settled("q").await;
     let repeated = versions.iter().filter(|version| !after.contains(version));
     assert_eq!(repeated.count(), 0, "{versions:?} {after:?}");
-    let told = pair.tenant.events("LeaderElection").await;
+    let told = pair.tenant.told("LeaderElection").await;
     for words in ["this operator leads", "this operator stopped leading"] {
         assert!(told.iter().any(|note| note == words), "{told:?}");
     }

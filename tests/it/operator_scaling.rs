@@ -98,7 +98,7 @@ async fn the_count_follows_the_lag_out_and_in_by_the_scale_subresource() {
         .await;
     assert_eq!(status.connectors[0].decisions[0].to, 3);
     assert_eq!(condition(&status, "ScalingActive"), ("True", "Scaling"));
-    assert!(!tenant.events("ScaledOut").await.is_empty());
+    tenant.told("ScaledOut").await;
     let managed = deployment(&tenant)
         .await
         .unwrap()

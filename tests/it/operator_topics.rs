@@ -187,7 +187,7 @@ async fn a_topic_taken_out_of_the_list_is_released_and_stays() {
         .await;
     assert!(topic(&client, &two).await.is_some());
     assert_eq!(tenant.claims("p").await, 1);
-    assert_eq!(tenant.events("TopicReleased").await.len(), 1);
+    assert_eq!(tenant.told("TopicReleased").await.len(), 1);
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn a_kafka_that_is_away_is_told_once_and_recovered_from() {
         version,
         "nothing new is written while nothing changes"
     );
-    assert_eq!(tenant.events("KafkaUnreachable").await.len(), 1);
+    assert_eq!(tenant.told("KafkaUnreachable").await.len(), 1);
     broker.restart();
     tenant
         .until("p", 60, |status| condition(status, "Ready").0 == "True")
@@ -296,7 +296,7 @@ async fn a_pipeline_whose_kafka_is_gone_can_be_deleted_and_says_what_is_left() {
     tenant
         .delete("p", operator::DELETION_DEADLINE.as_secs() + 30)
         .await;
-    let told = tenant.events("LeftBehind").await;
+    let told = tenant.told("LeftBehind").await;
     assert!(told.len() == 1 && told[0].contains("left"), "{told:?}");
     assert_eq!(tenant.claims("p").await, 0);
 }
@@ -309,7 +309,7 @@ async fn brokers_that_create_topics_by_themselves_are_warned_of() {
         .apply("p", spec_at(&broker, &json!([{"name": "t"}])))
         .await;
     tenant.ready("p").await;
-    let told = tenant.events("AutoCreateEnabled").await;
+    let told = tenant.told("AutoCreateEnabled").await;
     assert!(
         told.len() == 1 && told[0].contains("auto.create.topics.enable"),
         "{told:?}"

@@ -224,8 +224,24 @@ impl Tenant {
         }
     }
 
-    /// The notes of the events of this reason.
-    pub async fn events(&self, reason: &str) -> Vec<String> {
+    /// Waits for the events of this reason, which are published after status is written; returns
+    /// their notes.
+    pub async fn told(&self, reason: &str) -> Vec<String> {
+        let start = Instant::now();
+        loop {
+            let notes = self.events(reason).await;
+            if !notes.is_empty() {
+                return notes;
+            }
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "no event {reason}"
+            );
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn events(&self, reason: &str) -> Vec<String> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
         let all = api.list(&ListParams::default()).await.unwrap();
         let of = |event: &Event| event.reason.as_deref() == Some(reason);
