@@ -8,11 +8,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    decisions::{DecisionStatus, ScalingMemory},
     pods::{
         EnvFrom, EnvVar, ImagePullPolicy, LABEL_VALUE, LocalRef, Port, Probe, Resources,
         Toleration, TopologySpread, Volume,
     },
-    scaling::{Autoscaling, DecisionStatus, ScalingMemory},
+    scaling::Autoscaling,
     topics::DeletionPolicy,
 };
 

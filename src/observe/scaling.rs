@@ -1,6 +1,8 @@
 //! What one decision of the autoscaler is made from: the Deployment's counts and one sample of the
 //! consumer group.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 
@@ -88,6 +90,8 @@ fn observation(counts: &Known<Option<CountsSeen>>, now: Timestamp) -> Observatio
         ready: counts.map_or(0, |c| c.ready),
         revision: counts.and_then(|c| c.revision.clone()),
         partitions: Vec::new(),
+        partition_counts: BTreeMap::new(),
+        metrics: BTreeMap::new(),
         group: GroupState::Unknown,
     }
 }

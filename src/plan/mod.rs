@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{
         common::Reason,
-        scaling::{DecisionStatus, ScalingMemory},
+        decisions::{DecisionStatus, ScalingMemory},
     },
     class::{Class, Security},
 };

@@ -42,7 +42,8 @@ use super::Finding;
 use crate::api::{
     common::{Duration, Reason},
     connectors::OffsetReset,
-    scaling::{Autoscaling, ScalingMemory},
+    decisions::ScalingMemory,
+    scaling::Autoscaling,
 };
 
 /// What the autoscaler of one connector knows: the samples of the last minutes, and what must
@@ -177,7 +178,11 @@ fn decide_on(
     scaler.memory.capacity = capacity::learn(learnt, revision, reading);
     let passage = scaler.memory.gate.pass(at, observation.group);
 
-    let levels = Levels::of(&observation.partitions, spec.partitions);
+    let levels = Levels::of(
+        &observation.partitions,
+        &observation.partition_counts,
+        spec.partitions,
+    );
     let context = Context {
         spec,
         observation,

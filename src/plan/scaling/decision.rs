@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{series::Series, time::whole_second};
 use crate::{
-    api::scaling::{DecisionStatus, StageStatus},
+    api::decisions::{DecisionStatus, StageStatus},
     plan::Finding,
 };
 

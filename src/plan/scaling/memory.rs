@@ -12,7 +12,7 @@ use super::{
     gate::Gate,
     time::{seconds_between, whole_second},
 };
-use crate::api::scaling::{LearntCapacity, ScalingChange, ScalingMemory, ScalingWish};
+use crate::api::decisions::{LearntCapacity, ScalingChange, ScalingMemory, ScalingWish};
 
 /// How many wishes are kept for one direction.
 const WISHES: usize = 32;

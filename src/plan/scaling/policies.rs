@@ -4,7 +4,10 @@
 pub mod target_tracking;
 
 use super::{levels::Levels, memory::Memory, observation::Observation, series::Reading};
-use crate::api::scaling::{Autoscaling, Policy};
+use crate::api::{
+    policies::{Policy, PolicyKind},
+    scaling::Autoscaling,
+};
 
 /// Everything that a policy and the stages after it may look at.
 #[derive(Clone, Copy, Debug)]
@@ -84,5 +87,8 @@ impl Opinion {
 
 /// What `policy` wants.
 pub fn opinion(context: &Context<'_>, policy: &Policy) -> Opinion {
-    target_tracking::opinion(context, &policy.target_tracking)
+    match policy.kind() {
+        Some(PolicyKind::TargetTracking(tracking)) => target_tracking::opinion(context, tracking),
+        _ => Opinion::Abstains("it has no kind that is known here".to_owned()),
+    }
 }

@@ -45,7 +45,13 @@ pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -
     trace.hold_if("known lag", hold);
     let mut policies = context.spec.policies.iter();
     let hold = policies
-        .find(|policy| trace.is_scale_in() && is_behind(context, &policy.target_tracking))
+        .find(|policy| {
+            trace.is_scale_in()
+                && policy
+                    .target_tracking
+                    .as_ref()
+                    .is_some_and(|tracking| is_behind(context, tracking))
+        })
         .map(|policy| format!("no scale-in while {} is behind its target", policy.name));
     trace.hold_if("behind target", hold);
     if !trace.is_scale_in() || covers_arrivals {

@@ -8,6 +8,8 @@ mod loops;
 mod properties;
 mod readings;
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
@@ -62,6 +64,8 @@ fn look(seconds: i64, replicas: i32, offsets: &[(i64, i64)]) -> Observation {
                 ..PartitionSample::default()
             })
             .collect(),
+        partition_counts: BTreeMap::new(),
+        metrics: BTreeMap::new(),
         group: GroupState::Stable,
     }
 }

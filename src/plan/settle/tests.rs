@@ -56,7 +56,7 @@ fn decided(from: i32, to: i32, acts: bool) -> Decided {
         active: "follows".into(),
         why: "lag".into(),
         decisions: Vec::new(),
-        memory: crate::api::scaling::ScalingMemory::default(),
+        memory: crate::api::decisions::ScalingMemory::default(),
     }
 }
 

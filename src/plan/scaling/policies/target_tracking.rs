@@ -4,7 +4,7 @@
 
 use super::{Context, Opinion, Wish};
 use crate::{
-    api::scaling::{Metric, TargetTracking},
+    api::policies::{MetricOf, TargetTracking},
     plan::scaling::{
         capacity::Capacity,
         decision::amount,
@@ -19,25 +19,30 @@ pub fn opinion(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
     if context.reading.no_partitions {
         return Opinion::Unknown("no partition of the consumed topics is known".into());
     }
-    match policy.metric {
-        Metric::Lag => lag(context, policy),
-        Metric::TimeLag => time_lag(context, policy),
+    if policy.is_time_lag() {
+        time_lag(context, policy)
+    } else {
+        metric(context, policy)
     }
 }
 
 /// Whether the oldest unread record is older than the target.
 pub fn is_behind(context: &Context<'_>, policy: &TargetTracking) -> bool {
     let time_lag = context.reading.series.time_lag;
-    policy.metric == Metric::TimeLag && time_lag.is_some_and(|age| age > policy.target)
+    policy.is_time_lag() && time_lag.is_some_and(|age| age > policy.target)
 }
 
-fn lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
-    let Some(lag) = context.reading.series.lag else {
-        return Opinion::Unknown("no partition's lag could be read".into());
+/// A value is proportional to the count: a sum is shared by the pods, an average is not.
+fn metric(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
+    let name = &policy.metric;
+    let Some(value) = context.reading.series.value(name) else {
+        return Opinion::Unknown(format!("{name} could not be read"));
     };
-    let need = records(lag) / policy.target;
-    let target = amount(policy.target);
-    let why = format!("lag {lag} at {target} a replica");
+    let (need, of) = match policy.of() {
+        MetricOf::Total => (value / policy.target, " a replica"),
+        MetricOf::PerReplica => (f64::from(context.replicas()) * value / policy.target, ""),
+    };
+    let why = format!("{name} {} at {}{of}", amount(value), amount(policy.target));
     wants(context, policy, need, &why)
 }
 
@@ -85,7 +90,7 @@ fn wants(context: &Context<'_>, policy: &TargetTracking, need: f64, why: &str) -
     Opinion::Wants(Wish {
         count,
         is_relative: false,
-        covers_arrivals: policy.metric == Metric::TimeLag,
+        covers_arrivals: policy.is_time_lag(),
         may_scale_in: !policy.disable_scale_in,
         reason,
     })

@@ -6,7 +6,7 @@ use super::{
     group::{Group, Loop, Model},
     *,
 };
-use crate::api::scaling::Policy;
+use crate::api::policies::Policy;
 
 fn policy(name: &str, metric: &str, target: f64, disable_scale_in: bool) -> Policy {
     let policy = json!({"name": name, "targetTracking":
@@ -135,7 +135,7 @@ proptest! {
         spec in specs(), reset in resets(), looks in observations()
     ) {
         for (look, decision) in looks.iter().zip(decisions(&spec, reset, &looks)) {
-            let cap = Levels::of(&look.partitions, spec.partitions).cap().unwrap_or(i32::MAX);
+            let cap = Levels::of(&look.partitions, &look.partition_counts, spec.partitions).cap().unwrap_or(i32::MAX);
             let most = cap.max(spec.min_replicas).max(look.replicas);
             prop_assert!(decision.to <= most, "{} > {most}: {}", decision.to, decision.why);
         }
