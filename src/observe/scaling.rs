@@ -17,7 +17,7 @@ use crate::{
         Known, Unknown, names,
         pipeline::Subject,
         rescale::{CountsSeen, SampleSeen},
-        scaling::{self, GroupState, Observation, Scaler},
+        scaling::{self, Observation, Scaler},
     },
 };
 
@@ -87,8 +87,7 @@ fn observation(counts: &Known<Option<CountsSeen>>, now: Timestamp) -> Observatio
         replicas: counts.map_or(0, |c| c.replicas),
         ready: counts.map_or(0, |c| c.ready),
         revision: counts.and_then(|c| c.revision.clone()),
-        partitions: Vec::new(),
-        group: GroupState::Unknown,
+        ..Observation::default()
     }
 }
 

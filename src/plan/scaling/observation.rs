@@ -1,11 +1,13 @@
 //! What one look at a consumer group and its Deployment brings: the autoscaler's whole input. The
 //! field names are those of a line of a simulation trace. Plain values; nothing here judges them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One look at a consumer group and its Deployment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Observation {
     /// When the offsets were read.
@@ -22,6 +24,13 @@ pub struct Observation {
     /// Empty: no partition is known, and the count holds.
     #[serde(default)]
     pub partitions: Vec<PartitionSample>,
+    /// Partitions of each topic where only their number is known: then nothing is unreadable, and
+    /// the series come from `metrics`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub partition_counts: BTreeMap<String, i32>,
+    /// Values of further series, or in place of the usual ones; null: could not be read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Option<f64>>,
     /// The state of the group.
     #[serde(default)]
     pub group: GroupState,

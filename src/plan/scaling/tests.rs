@@ -50,7 +50,6 @@ fn look(seconds: i64, replicas: i32, offsets: &[(i64, i64)]) -> Observation {
         at: at(seconds),
         replicas,
         ready: replicas,
-        revision: None,
         partitions: (0..)
             .zip(offsets)
             .map(|(partition, &(committed, end))| PartitionSample {
@@ -63,5 +62,6 @@ fn look(seconds: i64, replicas: i32, offsets: &[(i64, i64)]) -> Observation {
             })
             .collect(),
         group: GroupState::Stable,
+        ..Observation::default()
     }
 }
