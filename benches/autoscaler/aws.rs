@@ -77,7 +77,13 @@ mod tests {
     use super::*;
 
     /// Lets `n` minutes pass with the same backlog; the desired capacity after each.
-    fn minutes(group: &mut TargetTracking, from: i64, desired: i32, backlog: f64, n: i64) -> Vec<i32> {
+    fn minutes(
+        group: &mut TargetTracking,
+        from: i64,
+        desired: i32,
+        backlog: f64,
+        n: i64,
+    ) -> Vec<i32> {
         let mut desired = desired;
         let counts = (from..from + n).map(|minute| {
             desired = group.minute(60 * minute, desired, desired, backlog);

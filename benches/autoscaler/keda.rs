@@ -129,7 +129,8 @@ mod tests {
 
     /// So many partitions that share a lag.
     fn lagging(count: i64, lag: i64) -> Vec<PartitionSample> {
-        let each = (0..count).map(|i| (Some(1000), 1000 + lag / count + i64::from(i < lag % count)));
+        let each =
+            (0..count).map(|i| (Some(1000), 1000 + lag / count + i64::from(i < lag % count)));
         partitions(&each.collect::<Vec<_>>())
     }
 
@@ -190,7 +191,12 @@ mod tests {
         for (offsets, lag_threshold, replicas, wanted) in [
             (&[(Some(100), 150)][..], 10, 1, 5),
             (&[(Some(575), 640)], 10, 3, 7),
-            (&[(None, 150), (None, 150), (None, 150), (Some(100), 130)], 10, 1, 4),
+            (
+                &[(None, 150), (None, 150), (None, 150), (Some(100), 130)],
+                10,
+                1,
+                4,
+            ),
             (&[(Some(500), 400), (Some(100), 200)], 10, 4, 1),
             (&[(Some(900), 860), (Some(5), 40), (Some(10), 30)], 10, 3, 2),
             (&[(Some(40), 150)], 10, 1, 11),
@@ -214,9 +220,14 @@ mod tests {
     /// by the HPA, whose first sync is the same moment here.
     #[test]
     fn activation_is_strictly_greater_and_comes_before_scaling() {
-        for (activation_lag_threshold, lag, wanted) in
-            [(50, 40, 0), (50, 50, 0), (50, 51, 6), (1, 1, 0), (1, 2, 1), (0, 85, 9)]
-        {
+        for (activation_lag_threshold, lag, wanted) in [
+            (50, 40, 0),
+            (50, 50, 0),
+            (50, 51, 6),
+            (1, 1, 0),
+            (1, 2, 1),
+            (0, 85, 9),
+        ] {
             let trigger = Trigger {
                 activation_lag_threshold,
                 allow_idle_consumers: true,

@@ -1,7 +1,18 @@
 //! `make bench-autoscaler`: Sluice's autoscaler beside models of others and the hindsight optimum,
 //! in closed loop. Nothing here is a test: a goal that is missed is told, not failed. Words as
 //! arguments choose base cases (`step`, `noisy`, `12`, ...), and then nothing is written.
-#![expect(clippy::disallowed_methods, reason = "it tells the date and its own duration")]
+#![cfg_attr(
+    test,
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the models' unit tests run in tests/it: a benchmark has no harness"
+    )
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it tells the date and its own duration"
+)]
 
 #[path = "mod.rs"]
 mod autoscaler;
@@ -18,7 +29,10 @@ use self::autoscaler::{
 fn main() -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     // Cargo hands its own flag on.
-    let words: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    let words: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
     let shapes = worlds::shapes(&words);
     let mut bases: Vec<_> = World::base()
         .filter(|world| words.contains(&world.partitions.to_string()))
@@ -55,6 +69,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn processor() -> Result<String, Box<dyn Error>> {
     let text = fs::read_to_string("/proc/cpuinfo")?;
-    let name = text.lines().find_map(|line| line.strip_prefix("model name"));
-    Ok(name.unwrap_or_default().trim_matches(['\t', ':', ' ']).to_owned())
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    Ok(name
+        .unwrap_or_default()
+        .trim_matches(['\t', ':', ' '])
+        .to_owned())
 }

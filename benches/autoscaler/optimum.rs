@@ -42,9 +42,15 @@ pub fn optimum(case: &Case) -> Summary {
     let better = |best: Summary, margin| {
         let other = outcome(margin);
         let cost = |s: &Summary| (s.slo_miss_seconds, s.replica_hours);
-        if cost(&other) < cost(&best) { other } else { best }
+        if cost(&other) < cost(&best) {
+            other
+        } else {
+            best
+        }
     };
-    [commit / 2.0, 0.0].into_iter().fold(outcome(commit), better)
+    [commit / 2.0, 0.0]
+        .into_iter()
+        .fold(outcome(commit), better)
 }
 
 /// Replica-hours that no course can go below: every record is processed by somebody, but for those
@@ -340,7 +346,11 @@ mod tests {
     fn a_constant_load_needs_one_count_and_no_change() {
         for (load, count) in [(400.0, 1.0), (510.0, 2.0), (1400.0, 3.0), (2100.0, 6.0)] {
             let outcome = optimum(&case(vec![load; 3600], 0..0));
-            assert_eq!((outcome.slo_miss_seconds, outcome.changes), (0, 0), "{load}/s");
+            assert_eq!(
+                (outcome.slo_miss_seconds, outcome.changes),
+                (0, 0),
+                "{load}/s"
+            );
             assert!((outcome.replica_hours - count).abs() < 1e-9, "{load}/s");
         }
     }
@@ -366,7 +376,10 @@ mod tests {
         let drained = 270.0 * 1200.0 / (6000.0 - 1200.0);
         let least = 270.0 + drained;
         let misses = f64::from(u32::try_from(outcome.slo_miss_seconds).unwrap());
-        assert!((least - 6.0..=least + 15.0).contains(&misses), "{outcome:?}, not {least}");
+        assert!(
+            (least - 6.0..=least + 15.0).contains(&misses),
+            "{outcome:?}, not {least}"
+        );
         assert!(outcome.replica_hours < 6.0, "{outcome:?}");
     }
 

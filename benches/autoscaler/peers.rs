@@ -5,10 +5,7 @@ use serde_json::json;
 use sluice::{
     api::{connectors::OffsetReset, scaling::Autoscaling},
     plan::scaling::{Observation, Scaler, decide, unread_since_wanted},
-    sim::{
-        group::Group,
-        summary::Summary,
-    },
+    sim::{group::Group, summary::Summary},
 };
 
 use super::{

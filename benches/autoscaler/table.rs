@@ -119,8 +119,14 @@ fn figures(text: &mut String, partitions: u32, rows: &[Row]) {
     head(
         text,
         &[
-            "load", "autoscaler", "SLO-miss s", "replica-hours", "x optimum", "changes",
-            "direction changes", "oldest record s",
+            "load",
+            "autoscaler",
+            "SLO-miss s",
+            "replica-hours",
+            "x optimum",
+            "changes",
+            "direction changes",
+            "oldest record s",
         ],
     );
     for contest in contests(rows) {
@@ -145,14 +151,19 @@ fn goals(text: &mut String, rows: &[Row]) {
     head(
         text,
         &[
-            "partitions", "load", "misses <= the better of HPA and AWS",
-            "replica-hours <= 1.25 x optimum", "changes <= half of the HPA's",
+            "partitions",
+            "load",
+            "misses <= the better of HPA and AWS",
+            "replica-hours <= 1.25 x optimum",
+            "changes <= half of the HPA's",
             "changes <= half of the tuned HPA's",
         ],
     );
     for contest in contests(rows) {
         let row = contest.of(Autoscaler::Sluice);
-        let yes_or_no = contest.goals().map(|goal| if goal { "yes" } else { "no" }.to_owned());
+        let yes_or_no = contest
+            .goals()
+            .map(|goal| if goal { "yes" } else { "no" }.to_owned());
         let cells = [row.world.partitions.to_string(), row.shape.clone()];
         line(text, &[&cells[..], &yes_or_no].concat());
     }
@@ -160,12 +171,25 @@ fn goals(text: &mut String, rows: &[Row]) {
 
 /// One line a world: sums over its loads, and how many of them reach each goal.
 fn varied(text: &mut String, rows: &[Row]) {
-    let _ = writeln!(text, "\nEach constant halved and doubled, all loads together:");
+    let _ = writeln!(
+        text,
+        "\nEach constant halved and doubled, all loads together:"
+    );
     head(
         text,
         &[
-            "partitions", "constant", "SLO-miss s: Sluice", "HPA", "AWS", "optimum",
-            "x optimum: Sluice", "HPA", "AWS", "changes: Sluice", "HPA", "AWS",
+            "partitions",
+            "constant",
+            "SLO-miss s: Sluice",
+            "HPA",
+            "AWS",
+            "optimum",
+            "x optimum: Sluice",
+            "HPA",
+            "AWS",
+            "changes: Sluice",
+            "HPA",
+            "AWS",
             "loads that reach each goal",
         ],
     );
@@ -186,11 +210,25 @@ fn varied(text: &mut String, rows: &[Row]) {
         });
         use Autoscaler::{Aws, Keda, Optimum, Sluice};
         let cells = [
-            world.partitions.to_string(), constant,
-            misses(Sluice), misses(Keda), misses(Aws), misses(Optimum),
-            times(Sluice), times(Keda), times(Aws),
-            changes(Sluice), changes(Keda), changes(Aws),
-            format!("{}, {}, {} of {}", count(0), count(1), count(2), reached.len()),
+            world.partitions.to_string(),
+            constant,
+            misses(Sluice),
+            misses(Keda),
+            misses(Aws),
+            misses(Optimum),
+            times(Sluice),
+            times(Keda),
+            times(Aws),
+            changes(Sluice),
+            changes(Keda),
+            changes(Aws),
+            format!(
+                "{}, {}, {} of {}",
+                count(0),
+                count(1),
+                count(2),
+                reached.len()
+            ),
         ];
         line(text, &cells);
     }

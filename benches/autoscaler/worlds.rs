@@ -156,9 +156,12 @@ pub fn run(worlds: &[World], shapes: &[Shape], seeds: &[u64]) -> Vec<Row> {
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(vec![None; jobs.len()]);
     let work = || {
-        while let Some(&(world, shape, autoscaler)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(&(world, shape, autoscaler)) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+        {
             let row = row(world, shape, autoscaler, seeds);
-            let index = jobs.iter().position(|job| *job == (world, shape, autoscaler));
+            let index = jobs
+                .iter()
+                .position(|job| *job == (world, shape, autoscaler));
             let mut rows = rows.lock().expect("no run ends by a panic");
             rows[index.expect("it is one of the jobs")] = Some(row);
         }
@@ -206,7 +209,9 @@ fn thousandths(value: f64) -> f64 {
 pub fn shapes(words: &[String]) -> Vec<Shape> {
     let named = |shape: &&Shape| {
         let name = shape.name();
-        words.iter().any(|word| name.split(' ').any(|part| part == word))
+        words
+            .iter()
+            .any(|word| name.split(' ').any(|part| part == word))
     };
     let chosen: Vec<_> = shapes::ALL.iter().filter(named).copied().collect();
     if chosen.is_empty() {

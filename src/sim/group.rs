@@ -101,6 +101,7 @@ pub struct Group {
     /// When each replica that starts will be ready, the soonest first.
     starting: VecDeque<f64>,
     still_until: f64,
+    down_until: f64,
     commits: u32,
 }
 
@@ -118,6 +119,7 @@ impl Group {
             members: replicas.max(0),
             starting: VecDeque::new(),
             still_until: 0.0,
+            down_until: 0.0,
             commits: 0,
         }
     }
@@ -137,6 +139,12 @@ impl Group {
         }
     }
 
+    /// Lets nothing be processed for so many seconds from now on, as when what the replicas write to
+    /// is down. They stay members of a group that is stable.
+    pub const fn stand_still(&mut self, seconds: f64) {
+        self.down_until = self.now + seconds;
+    }
+
     /// One second with so many arriving records.
     pub fn step(&mut self, arrivals: &Arrivals) {
         let end = self.now.floor() + 1.0;
@@ -151,9 +159,10 @@ impl Group {
     /// The next moment at which something changes.
     fn next_event(&self) -> f64 {
         let ready = self.starting.front().copied();
-        let moves = (self.still_until > self.now).then_some(self.still_until);
-        let moments = [ready, moves, Some(self.next_commit())];
-        moments.into_iter().flatten().fold(f64::INFINITY, f64::min)
+        let ends = [self.still_until, self.down_until];
+        let ends = ends.map(|end| (end > self.now).then_some(end));
+        let moments = [ready, Some(self.next_commit())].into_iter().chain(ends);
+        moments.flatten().fold(f64::INFINITY, f64::min)
     }
 
     fn next_commit(&self) -> f64 {
@@ -196,7 +205,7 @@ impl Group {
             };
             log.arrive(self.now, rate, seconds);
         }
-        if self.now < self.still_until {
+        if self.now < self.still_until.max(self.down_until) {
             return;
         }
         let members = usize::try_from(self.members).unwrap_or_default();
@@ -357,6 +366,17 @@ mod tests {
         let before = group.unread();
         run(&mut group, 10, 500.0);
         assert!((before - group.unread() - 10_000.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn while_it_stands_still_records_arrive_and_the_group_is_stable() {
+        let mut group = group(model(), 2);
+        group.stand_still(7.5);
+        run(&mut group, 10, 400.0);
+        let seen = group.observe();
+        assert_eq!((seen.ready, seen.group), (2, GroupState::Stable));
+        // 4000 arrived, and two replicas read for 2.5 s.
+        assert!((group.unread() - 1500.0).abs() < 1e-6, "{}", group.unread());
     }
 
     /// Every replica has its own time to start: asking for more does not delay those before.

@@ -1,7 +1,10 @@
 //! Every integration test, linked once.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test ends by a panic")]
 
-#[expect(dead_code, reason = "the comparison itself is run by `make bench-autoscaler`")]
+#[expect(
+    dead_code,
+    reason = "the comparison itself is run by `make bench-autoscaler`"
+)]
 #[path = "../../benches/autoscaler/mod.rs"]
 mod autoscaler;
 mod chart;
