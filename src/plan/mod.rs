@@ -21,6 +21,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::scaling::Newest;
 use crate::{
     api::{
         common::Reason,
@@ -272,6 +273,8 @@ pub struct ScalingPlan {
     pub ready: Option<i32>,
     /// What the autoscaler decided, where it is asked.
     pub decided: Option<Decided>,
+    /// What was seen and decided, whole, for those who ask the operator itself.
+    pub newest: Option<Newest>,
 }
 
 /// Measured numbers of one connector.

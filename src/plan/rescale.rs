@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Decided, Known, Numbers, ScalingPlan, Unknown, names,
     pipeline::Subject,
-    scaling::{self, Decision, Observation, Scaler},
+    scaling::{self, Decision, Newest, Observation, Scaler},
     settle::Autoscaled,
 };
 use crate::api::{
@@ -64,7 +64,7 @@ impl SampleSeen {
 pub fn rescale(
     subject: Subject<'_>,
     connector: &Connector,
-    seen: &SampleSeen,
+    seen: SampleSeen,
     conflict: Option<&str>,
     scaler: &mut Scaler,
 ) -> ScalingPlan {
@@ -82,9 +82,13 @@ pub fn rescale(
     let Some(spec) = &connector.autoscaling else {
         let series = scaling::measure(SAMPLE_EVERY, offset_reset, scaler, &seen.observation);
         plan.series = numbers(&series);
+        plan.newest = Some(Newest {
+            observation: seen.observation,
+            decision: None,
+        });
         return plan;
     };
-    let guard = guard(subject, counts, conflict, seen);
+    let guard = guard(subject, counts, conflict, &seen);
     let decide = if guard.is_some() {
         scaling::decide_without_acting
     } else {
@@ -109,6 +113,10 @@ pub fn rescale(
                 scaler,
             },
         )
+    });
+    plan.newest = Some(Newest {
+        observation: seen.observation,
+        decision: Some(decision),
     });
     plan
 }

@@ -10,6 +10,7 @@ mod gate;
 mod history;
 mod levels;
 mod memory;
+mod newest;
 mod observation;
 mod policies;
 mod rehearse;
@@ -23,8 +24,9 @@ mod time;
 use jiff::Timestamp;
 
 use self::{
+    capacity::Capacity,
     combine::{Combined, combine},
-    decision::{Trace, amount},
+    decision::{Inputs, Trace},
     gate::Passage,
     history::{History, standing},
     levels::Levels,
@@ -35,6 +37,7 @@ use self::{
 };
 pub use self::{
     decision::{Decision, Stage, remember},
+    newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, PartitionSample},
     series::Series,
 };
@@ -191,7 +194,12 @@ fn decide_on(
         memory: &scaler.memory,
     };
     let mut trace = Trace::begin(observation.replicas);
-    trace.stage("series", observation.replicas, describe(&reading.series));
+    let inputs = inputs(&context);
+    trace.stage(
+        "series",
+        observation.replicas,
+        inputs.describe(&reading.series),
+    );
     let opinions = opinions(&context, &mut trace);
     let combined = combine(&opinions, observation.replicas);
     trace.stage("combined", combined.count, combined.reason.clone());
@@ -215,7 +223,19 @@ fn decide_on(
         capacity::note_overload(&mut scaler.memory.capacity, load);
     }
     let active = active(spec, reading, passage, &combined, highest, is_unknown);
-    conclude(observation, reading, trace, combined, active, is_unknown)
+    let decision = conclude(observation, reading, trace, combined, active, is_unknown);
+    Decision { inputs, ..decision }
+}
+
+fn inputs(context: &Context<'_>) -> Inputs {
+    Inputs {
+        ready: context.observation.ready,
+        group: context.observation.group,
+        capacity: context.memory.capacity.as_ref().map(Capacity::to_status),
+        partitions: context.levels.counts().to_vec(),
+        min_replicas: context.spec.min_replicas,
+        max_replicas: context.spec.max_replicas,
+    }
 }
 
 fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opinion)> {
@@ -310,20 +330,8 @@ fn conclude(
         why,
         stages: trace.into_stages(),
         series: reading.series.clone(),
+        inputs: Inputs::default(),
         is_held: held_by.is_some() || (to == from && is_unknown && !combined.is_wish),
         active,
     }
-}
-
-fn describe(series: &Series) -> String {
-    let value = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), amount);
-    format!(
-        "lag {}, {} s behind, {}/s arrive, {}/s processed",
-        series
-            .lag
-            .map_or_else(|| "unknown".to_owned(), |lag| lag.to_string()),
-        value(series.time_lag),
-        value(series.arrival_rate),
-        value(series.consume_rate),
-    )
 }

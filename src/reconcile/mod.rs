@@ -235,7 +235,7 @@ async fn work(
     let written = state.written.take();
     state.written = context
         .reporter
-        .pipeline(pipeline, &next, &tellings, written, now)
+        .pipeline(pipeline, &next, state.newest(), &tellings, written, now)
         .await?;
     state.current = Some(next);
     Ok(())
@@ -266,13 +266,14 @@ async fn sample(
         let seen =
             observe::scaling::sample(&context.sources, subject, connector, kafka, between, now)
                 .await;
-        let scaling = plan::rescale::rescale(
+        let mut scaling = plan::rescale::rescale(
             subject,
             connector,
-            &seen,
+            seen,
             conflict.as_deref(),
             &mut sampled.scaler,
         );
+        sampled.newest = scaling.newest.take().map(Arc::new);
         plan.scaling.insert(name.clone(), scaling);
         state.sampled(connector, now);
     }

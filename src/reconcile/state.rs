@@ -2,7 +2,7 @@
 //! what only samples teach. Losing it costs a look and some history, never a cooldown: what must
 //! survive a restart is in status.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,8 +13,11 @@ use crate::{
     kafka::read::Partition,
     observe::lag::Sampler,
     plan::{
-        Unknown, connectors::connect::restarts::Restarts, pipeline::LookSeen,
-        rescale::SAMPLE_EVERY, scaling::Scaler,
+        Unknown,
+        connectors::connect::restarts::Restarts,
+        pipeline::LookSeen,
+        rescale::SAMPLE_EVERY,
+        scaling::{Newest, Scaler},
     },
     report::Written,
 };
@@ -34,6 +37,8 @@ pub struct Sampled {
     pub scaler: Scaler,
     /// What the sampler need not read each time.
     pub sampler: Sampler,
+    /// The newest look, for those who ask.
+    pub newest: Option<Arc<Newest>>,
     due: Option<Timestamp>,
 }
 
@@ -138,6 +143,14 @@ impl State {
                 ..Sampled::default()
             }
         })
+    }
+
+    /// The newest look at each connector.
+    pub fn newest(&self) -> BTreeMap<String, Arc<Newest>> {
+        let newest = self.sampled.iter();
+        newest
+            .filter_map(|(name, sampled)| Some((name.clone(), sampled.newest.clone()?)))
+            .collect()
     }
 
     /// What is due now.

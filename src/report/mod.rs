@@ -1,8 +1,11 @@
 //! Reporting: what happened, told to the outside: status when something changed, events on
 //! transitions, metrics and live values on every pass. The only phase whose failure fails a pass.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::{SignedDuration, Timestamp};
 use kube::{Client, Resource, ResourceExt};
+use serde_json::json;
 
 use crate::{
     api::{IngestionPipeline, IngestionPipelineStatus},
@@ -10,9 +13,14 @@ use crate::{
         self,
         events::{Events, Happening},
     },
-    plan::{names::MANAGER, settle, tellings::Telling},
+    plan::{
+        names::MANAGER,
+        scaling::{Newest, NewestView},
+        settle,
+        tellings::Telling,
+    },
     telemetry::{
-        live::Live,
+        live::{Live, View},
         metrics::{ConnectorLabels, ConnectorNumbers, Metrics},
     },
 };
@@ -45,11 +53,12 @@ impl Reporter {
         &self,
         pipeline: &IngestionPipeline,
         next: &IngestionPipelineStatus,
+        newest: BTreeMap<String, Arc<Newest>>,
         tellings: &[Telling],
         written: Written,
         now: Timestamp,
     ) -> Result<Written, k8s::Error> {
-        self.show(pipeline, next, now);
+        self.show(pipeline, next, newest, now);
         let stored = pipeline.status.as_ref();
         let before = written.as_ref().map(|(_, status)| status).or(stored);
         let due = worth_writing(
@@ -113,7 +122,13 @@ impl Reporter {
         }
     }
 
-    fn show(&self, pipeline: &IngestionPipeline, status: &IngestionPipelineStatus, now: Timestamp) {
+    fn show(
+        &self,
+        pipeline: &IngestionPipeline,
+        status: &IngestionPipelineStatus,
+        newest: BTreeMap<String, Arc<Newest>>,
+        now: Timestamp,
+    ) {
         let (namespace, name) = (
             pipeline.namespace().unwrap_or_default(),
             pipeline.name_any(),
@@ -132,11 +147,8 @@ impl Reporter {
             };
             self.metrics.connector(&labels, numbers);
         }
-        self.live.set(
-            &namespace,
-            &name,
-            serde_json::json!({"at": now, "status": status}),
-        );
+        self.live
+            .set(&namespace, &name, view(status.clone(), newest, now));
     }
 
     /// Forgets a pipeline that is gone.
@@ -154,6 +166,20 @@ impl Reporter {
         }
         self.live.remove(&namespace, &name);
     }
+}
+
+/// What the operator's endpoint tells of one pipeline.
+fn view(
+    status: IngestionPipelineStatus,
+    newest: BTreeMap<String, Arc<Newest>>,
+    now: Timestamp,
+) -> View {
+    let shown = move || {
+        let connectors: BTreeMap<&String, NewestView> =
+            newest.iter().map(|(name, n)| (name, n.view())).collect();
+        json!({"at": now, "status": status, "connectors": connectors})
+    };
+    View::new(shown.clone(), shown)
 }
 
 #[expect(

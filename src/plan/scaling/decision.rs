@@ -1,13 +1,15 @@
 //! A decision with its reasons: every stage's input, output and words, and what of it is kept in
 //! status. Written once per sample, kept only when the count changed or something else held it.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
-use super::{series::Series, time::whole_second};
+use super::{observation::GroupState, series::Series, time::whole_second};
 use crate::{
-    api::decisions::{DecisionStatus, StageStatus},
+    api::decisions::{DecisionStatus, LearntCapacity, StageStatus},
     plan::Finding,
 };
 
@@ -17,6 +19,10 @@ const KEPT: usize = 10;
 const KEPT_STAGES: usize = 16;
 /// The most policies among them.
 const KEPT_POLICIES: usize = 5;
+/// Longest `by` in status, in bytes.
+const BY: usize = 63;
+/// Longest name of a stage in status, in bytes.
+const STAGE_NAME: usize = 80;
 /// Longest `why` in status, in bytes.
 const WHY: usize = 512;
 /// Longest reason of a stage in status, in bytes.
@@ -41,10 +47,67 @@ pub struct Decision {
     pub stages: Vec<Stage>,
     /// The series that it rests on.
     pub series: Series,
+    /// What else it rests on.
+    pub inputs: Inputs,
     /// Whether a stage kept the count from what a policy wanted.
     pub is_held: bool,
     /// For the condition `ScalingActive`: true with a note, false with anything graver.
     pub active: Finding,
+}
+
+/// What a decision rests on beside its series.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inputs {
+    /// Pods ready.
+    pub ready: i32,
+    /// The state of the group.
+    pub group: GroupState,
+    /// What one pod can process, as far as it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<LearntCapacity>,
+    /// Partitions of each topic that the group reads, by the topic's name.
+    pub partitions: Vec<i32>,
+    /// The fewest pods, by what is in force at this moment.
+    pub min_replicas: i32,
+    /// The most pods.
+    pub max_replicas: i32,
+}
+
+impl Inputs {
+    /// In one line, after the values of the series.
+    pub fn describe(&self, series: &Series) -> String {
+        let value = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), amount);
+        let lag = series
+            .lag
+            .map_or_else(|| "unknown".to_owned(), |lag| lag.to_string());
+        let mut text = format!(
+            "lag {lag}, {} s behind, {}/s arrive, {}/s processed",
+            value(series.time_lag),
+            value(series.arrival_rate),
+            value(series.consume_rate),
+        );
+        if let Some(capacity) = &self.capacity {
+            let least = if capacity.samples == 0 {
+                " at least"
+            } else {
+                ""
+            };
+            let rate = amount(capacity.per_replica);
+            let _ = write!(text, "; {rate}/s a replica{least}");
+        }
+        let partitions: Vec<String> = self.partitions.iter().map(ToString::to_string).collect();
+        let (min, max) = (self.min_replicas, self.max_replicas);
+        let _ = write!(
+            text,
+            "; {} partitions; {min} to {max} replicas",
+            partitions.join("+")
+        );
+        for (name, other) in &series.others {
+            let _ = write!(text, "; {name} {}", value(*other));
+        }
+        text
+    }
 }
 
 /// One stage of a decision.
@@ -162,39 +225,56 @@ pub fn remember(decisions: &mut Vec<DecisionStatus>, decision: &Decision) {
     }
 }
 
+impl Decision {
+    /// The decision in status's words, but all of it: nothing is left out and nothing is cut.
+    #[must_use]
+    pub fn whole(&self) -> DecisionStatus {
+        DecisionStatus {
+            at: Time(whole_second(self.at)),
+            from: self.from,
+            to: self.to,
+            by: self.by.clone(),
+            why: self.why.clone(),
+            stages: self
+                .stages
+                .iter()
+                .map(|stage| StageStatus {
+                    name: stage.name.clone(),
+                    input: stage.input,
+                    output: stage.output,
+                    reason: stage.reason.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The decision within the bounds of status.
 fn to_status(decision: &Decision) -> DecisionStatus {
+    let mut status = decision.whole();
     let mut policies = 0;
-    let kept = decision.stages.iter().filter(|stage| {
+    status.stages.retain(|stage| {
         let is_policy = stage.name.starts_with(POLICY);
         let is_winner = stage.name.strip_prefix(POLICY) == Some(decision.by.as_str());
         policies += usize::from(is_policy && !is_winner);
         !is_policy || is_winner || policies < KEPT_POLICIES
     });
-    DecisionStatus {
-        at: Time(whole_second(decision.at)),
-        from: decision.from,
-        to: decision.to,
-        by: cut(&decision.by, 63),
-        why: cut(&decision.why, WHY),
-        stages: kept
-            .take(KEPT_STAGES)
-            .map(|stage| StageStatus {
-                name: cut(&stage.name, 80),
-                input: stage.input,
-                output: stage.output,
-                reason: cut(&stage.reason, STAGE_REASON),
-            })
-            .collect(),
+    status.stages.truncate(KEPT_STAGES);
+    for stage in &mut status.stages {
+        cut(&mut stage.name, STAGE_NAME);
+        cut(&mut stage.reason, STAGE_REASON);
     }
+    cut(&mut status.by, BY);
+    cut(&mut status.why, WHY);
+    status
 }
 
-/// The text, cut at a character's border so that it is at most `most` bytes long.
-fn cut(text: &str, most: usize) -> String {
+/// Cuts the text at a character's border so that it is at most `most` bytes long.
+fn cut(text: &mut String, most: usize) {
     let end = (0..=most.min(text.len()))
         .rev()
-        .find(|&i| text.is_char_boundary(i))
-        .unwrap_or(0);
-    text[..end].to_owned()
+        .find(|&i| text.is_char_boundary(i));
+    text.truncate(end.unwrap_or(0));
 }
 
 /// A number for a person: whole from 100 on, else with at most one decimal.
@@ -226,6 +306,7 @@ mod tests {
                 reason: "é".repeat(200),
             }],
             series: Series::default(),
+            inputs: Inputs::default(),
             is_held,
             active: Finding::note(Reason::Scaling, "follows"),
         }

@@ -12,7 +12,7 @@ use super::{
     gate::Gate,
     time::{seconds_between, whole_second},
 };
-use crate::api::decisions::{LearntCapacity, ScalingChange, ScalingMemory, ScalingWish};
+use crate::api::decisions::{ScalingChange, ScalingMemory, ScalingWish};
 
 /// How many wishes are kept for one direction.
 const WISHES: usize = 32;
@@ -191,12 +191,7 @@ impl Memory {
             last_scale_in: self.last_scale_in.map(change_to_status),
             highest_wishes: self.highest.to_status(),
             lowest_wishes: self.lowest.to_status(),
-            capacity: self.capacity.as_ref().map(|capacity| LearntCapacity {
-                per_replica: capacity.per_replica,
-                samples: capacity.samples,
-                too_much: capacity.too_much,
-                revision: capacity.revision.clone(),
-            }),
+            capacity: self.capacity.as_ref().map(Capacity::to_status),
             #[expect(clippy::cast_possible_truncation, reason = "0 to 180 whole seconds")]
             rebalance_seconds: self.gate.rebalance_seconds.map(|s| s as i32),
         }

@@ -70,6 +70,7 @@ fn sampled(decided: Decided) -> PipelinePlan {
         replicas: Some(1),
         ready: Some(1),
         decided: Some(decided),
+        ..ScalingPlan::default()
     };
     PipelinePlan {
         scaling: BTreeMap::from([("enrich".to_owned(), scaling)]),
