@@ -312,3 +312,11 @@ pub struct Decided {
     /// What must survive a restart.
     pub memory: ScalingMemory,
 }
+
+impl Decided {
+    /// Whether the count of the Deployment is changed.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        self.acts && self.from != self.to
+    }
+}

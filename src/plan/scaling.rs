@@ -69,14 +69,18 @@ pub struct UnreadRecord {
 }
 
 impl Scaler {
-    /// The autoscaler as it was before a restart, as far as status tells. What status does not
-    /// hold makes it wait longer, never act sooner.
+    /// The autoscaler as it was before a restart, as far as status tells.
     #[must_use]
     pub fn restore(memory: Option<&ScalingMemory>) -> Self {
-        Self {
-            history: History::default(),
-            memory: memory.map(Memory::from_status).unwrap_or_default(),
-        }
+        let mut scaler = Self::default();
+        scaler.recall(memory);
+        scaler
+    }
+
+    /// Goes on from what status remembers, as after a restart. What status does not hold makes it
+    /// wait longer, never act sooner.
+    pub fn recall(&mut self, memory: Option<&ScalingMemory>) {
+        self.memory = memory.map(Memory::from_status).unwrap_or_default();
     }
 
     /// What belongs into status; at most 8 KiB. It differs from the last one only when a decision,

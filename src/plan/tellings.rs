@@ -113,10 +113,7 @@ fn is_quiet(condition: &Condition) -> bool {
 }
 
 fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Telling> {
-    let decided = scaling
-        .decided
-        .as_ref()
-        .filter(|d| d.acts && d.from != d.to)?;
+    let decided = scaling.decided.as_ref().filter(|d| d.changes())?;
     let subject = Subject::Connector(name.to_owned());
     if failures.iter().any(|failure| failure.subject == subject) {
         return None;

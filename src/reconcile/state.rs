@@ -39,13 +39,15 @@ pub struct Sampled {
     pub sampler: Sampler,
     /// The newest look, for those who ask.
     pub newest: Option<Arc<Newest>>,
+    /// Whether the autoscaler goes on from what status remembers.
+    recalled: bool,
     due: Option<Timestamp>,
 }
 
 /// What the operator remembers of one pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// The status that was written last, and when.
+    /// What was written of the status.
     pub written: Written,
     /// The newest status, written or not.
     pub current: Option<IngestionPipelineStatus>,
@@ -132,17 +134,25 @@ impl State {
 
     /// A connector's samples; those of a first look go on from what status remembers.
     pub fn samples_of(&mut self, connector: &str, last: &IngestionPipelineStatus) -> &mut Sampled {
-        self.sampled.entry(connector.to_owned()).or_insert_with(|| {
-            let status = last
-                .connectors
-                .iter()
-                .find(|status| status.name == connector);
+        let sampled = self.sampled.entry(connector.to_owned()).or_default();
+        if !sampled.recalled {
+            let mut connectors = last.connectors.iter();
+            let status = connectors.find(|status| status.name == connector);
             let memory = status.and_then(|status| status.memory.as_ref());
-            Sampled {
-                scaler: Scaler::restore(memory),
-                ..Sampled::default()
-            }
-        })
+            sampled.scaler.recall(memory);
+            sampled.recalled = true;
+        }
+        sampled
+    }
+
+    /// Takes back what was decided and not carried out, or decided on an old view of the object:
+    /// the next pass goes on from what the object's status remembers. What was seen of Kafka stays.
+    pub fn take_back(&mut self) {
+        self.current = None;
+        self.written = Written::default();
+        for sampled in self.sampled.values_mut() {
+            sampled.recalled = false;
+        }
     }
 
     /// The newest look at each connector.

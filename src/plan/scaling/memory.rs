@@ -63,9 +63,11 @@ impl Wishes {
 
     /// Adds the wish of this moment and returns the most cautious one of the window: those made
     /// less than `window` seconds ago, and this one. Before the first wish the present count was
-    /// wished for, as the `HorizontalPodAutoscaler` has it.
+    /// wished for, as the `HorizontalPodAutoscaler` has it; for scale-in also after a restart, since
+    /// what is remembered may lack the wishes of the last minutes.
     pub fn settle(&mut self, at: Timestamp, present: i32, wish: i32, window: f64) -> i32 {
-        if self.wishes.is_empty() {
+        let restarted = self.wishes.back().is_some_and(|wish| wish.until.is_none());
+        if self.wishes.is_empty() || (restarted && self.cautious == Cautious::Highest) {
             self.push(whole_second(at), present);
         }
         for wish in &mut self.wishes {
@@ -306,9 +308,10 @@ mod tests {
         let text = serde_json::to_string(&status).unwrap();
         let mut back = Memory::from_status(&serde_json::from_str(&text).unwrap());
         assert_eq!(back.to_status(), status);
-        // The newest wish counts as made until the restart: waiting longer does no harm.
-        assert_eq!(back.highest.settle(at(319), 6, 2, 300.0), 4);
-        assert_eq!(back.highest.settle(at(320), 6, 2, 300.0), 2);
+        // Status may lack the wishes of the last minutes: a window begins with the restart.
+        assert_eq!(back.highest.settle(at(40), 6, 2, 300.0), 6);
+        assert_eq!(back.highest.settle(at(339), 6, 2, 300.0), 6);
+        assert_eq!(back.highest.settle(at(340), 6, 2, 300.0), 2);
     }
 
     #[test]
