@@ -7,6 +7,7 @@ mod looks;
 mod loops;
 mod properties;
 mod readings;
+mod remembered;
 
 use std::collections::BTreeMap;
 
