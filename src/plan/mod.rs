@@ -25,7 +25,7 @@ use self::scaling::Newest;
 use crate::{
     api::{
         common::Reason,
-        decisions::{DecisionStatus, ScalingMemory},
+        decisions::{DecisionStatus, ScalingMemory, ShadowReplicas},
     },
     class::{Class, Security},
 };
@@ -311,6 +311,10 @@ pub struct Decided {
     pub decisions: Vec<DecisionStatus>,
     /// What must survive a restart.
     pub memory: ScalingMemory,
+    /// The count that would be wanted, where nobody acts.
+    pub shadow_replicas: Option<i32>,
+    /// What the policies that play no part would have done.
+    pub shadow: Vec<ShadowReplicas>,
 }
 
 impl Decided {

@@ -39,7 +39,7 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Stage, remember},
+    decision::{Decision, Stage, headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, PartitionSample},
     series::Series,
@@ -48,9 +48,9 @@ use super::Finding;
 use crate::api::{
     common::{Duration, Reason},
     connectors::OffsetReset,
-    decisions::ScalingMemory,
+    decisions::{ScalingMemory, ShadowReplicas},
     policies::PolicyMode,
-    scaling::Autoscaling,
+    scaling::{Autoscaling, Mode},
 };
 
 /// What the autoscaler of one connector knows: the samples of the last minutes, and what must
@@ -216,7 +216,7 @@ fn decide_on(
         observation.replicas,
         inputs.describe(&reading.series),
     );
-    let opinions = opinions(&context, &mut trace);
+    let (opinions, shadow) = opinions(&context, &mut trace);
     let combined = combine(&opinions, observation.replicas);
     trace.stage("combined", combined.count, combined.reason.clone());
     let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
@@ -232,8 +232,11 @@ fn decide_on(
     stages::gate(passage, &mut trace);
     stages::bounds(spec, &mut trace);
 
-    scaler.memory.note(at, observation.replicas, trace.value());
-    note_act(&mut scaler.memory, at, &trace, &combined);
+    let is_shadow = spec.mode == Mode::Shadow;
+    if !is_shadow {
+        scaler.memory.note(at, observation.replicas, trace.value());
+        note_act(&mut scaler.memory, at, &trace, &combined);
+    }
     if combined.count > observation.replicas
         && let Some(load) = reading.load
     {
@@ -241,7 +244,12 @@ fn decide_on(
     }
     let active = active(spec, reading, passage, &combined, highest, is_unknown);
     let decision = conclude(observation, reading, trace, combined, active, is_unknown);
-    Decision { inputs, ..decision }
+    Decision {
+        inputs,
+        is_shadow,
+        shadow,
+        ..decision
+    }
 }
 
 fn inputs(context: &Context<'_>) -> Inputs {
@@ -255,9 +263,12 @@ fn inputs(context: &Context<'_>) -> Inputs {
     }
 }
 
-/// What the policies that play a part want. What the others would do is told all the same.
-fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opinion)> {
-    let mut opinions = Vec::new();
+/// What the policies that play a part want, and the counts that the others would have.
+fn opinions<'a>(
+    context: &Context<'a>,
+    trace: &mut Trace,
+) -> (Vec<(&'a str, Opinion)>, Vec<ShadowReplicas>) {
+    let (mut opinions, mut shadow) = (Vec::new(), Vec::new());
     for policy in &context.spec.policies {
         let opinion = policies::opinion(context, policy);
         let (count, reason) = (opinion.count(context.replicas()), opinion.reason());
@@ -266,9 +277,15 @@ fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opini
             opinions.push((policy.name.as_str(), opinion));
         } else {
             trace.policy(&policy.name, count, &format!("shadow: {reason}"));
+            if !matches!(opinion, Opinion::Settling(_) | Opinion::Unknown(_)) {
+                shadow.push(ShadowReplicas {
+                    name: policy.name.clone(),
+                    replicas: stages::within_bounds(context, count),
+                });
+            }
         }
     }
-    opinions
+    (opinions, shadow)
 }
 
 /// Takes note that the policy whose wish was carried out, in part at least, now waits.
@@ -359,11 +376,14 @@ fn conclude(
         at: observation.at,
         from,
         to,
+        wanted: combined.count,
         by,
         why,
         stages: trace.into_stages(),
         series: reading.series.clone(),
         inputs: Inputs::default(),
+        is_shadow: false,
+        shadow: Vec::new(),
         is_held: held_by.is_some() || (to == from && is_unknown && !combined.is_wish),
         active,
     }

@@ -115,6 +115,8 @@ fn carry_measured(before: &ConnectorStatus, status: &mut ConnectorStatus) {
     status.arrival_rate = before.arrival_rate;
     status.consume_rate = before.consume_rate;
     status.scaling_reason.clone_from(&before.scaling_reason);
+    status.shadow_replicas = before.shadow_replicas;
+    status.shadow.clone_from(&before.shadow);
     status.decisions.clone_from(&before.decisions);
     status.memory.clone_from(&before.memory);
 }
@@ -134,6 +136,8 @@ fn measured(connector: &mut ConnectorStatus, scaling: &ScalingPlan) {
             connector.desired_replicas = Some(decided.to);
         }
         connector.scaling_reason = Some(decided.reason.as_str().to_owned());
+        connector.shadow_replicas = decided.shadow_replicas;
+        connector.shadow.clone_from(&decided.shadow);
         connector.decisions.clone_from(&decided.decisions);
         connector.memory = Some(decided.memory.clone());
     }
@@ -324,7 +328,8 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
 }
 
 /// Whether a count that is held for this reason still follows its metrics.
-const fn follows(reason: Reason) -> bool {
+#[must_use]
+pub const fn follows(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::Scaling | Reason::PartitionLimited | Reason::AtMaximum | Reason::Progressing
@@ -384,6 +389,8 @@ pub fn structure(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
         connector.time_lag_seconds = None;
         connector.arrival_rate = None;
         connector.consume_rate = None;
+        connector.shadow_replicas = None;
+        connector.shadow = Vec::new();
         connector.memory = connector.memory.as_ref().map(essence);
     }
     if let Some(summary) = &mut status.summary {

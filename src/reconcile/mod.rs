@@ -246,6 +246,7 @@ async fn work(
         pipeline,
         next: &next,
         newest: state.newest(),
+        sampled: &due.samples,
         tellings: &tellings,
         now,
     };

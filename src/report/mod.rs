@@ -1,6 +1,7 @@
 //! Reporting: what happened, told to the outside: status when something changed, events on
 //! transitions, metrics and live values on every pass. The only phase whose failure fails a pass.
 
+mod numbers;
 mod written;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -24,7 +25,7 @@ use crate::{
     },
     telemetry::{
         live::{Live, View},
-        metrics::{ConnectorLabels, ConnectorNumbers, Metrics},
+        metrics::{ConnectorLabels, Metrics},
     },
 };
 
@@ -51,6 +52,8 @@ pub struct Outcome<'a> {
     pub next: &'a IngestionPipelineStatus,
     /// The newest look at each connector.
     pub newest: BTreeMap<String, Arc<Newest>>,
+    /// The connectors that were sampled in this pass.
+    pub sampled: &'a [String],
     /// What is worth an Event.
     pub tellings: &'a [Telling],
     /// When.
@@ -68,13 +71,13 @@ impl Reporter {
         outcome: Outcome<'_>,
         written: &mut Written,
     ) -> Result<(), k8s::Error> {
+        self.show(&outcome);
         let Outcome {
             pipeline,
             next,
             now,
             ..
         } = outcome;
-        self.show(pipeline, next, outcome.newest, now);
         let stored = pipeline.status.as_ref();
         let result = if written.is_due(stored, next, now, self.status_interval) {
             self.status(pipeline, next, written, now).await
@@ -141,33 +144,32 @@ impl Reporter {
         }
     }
 
-    fn show(
-        &self,
-        pipeline: &IngestionPipeline,
-        status: &IngestionPipelineStatus,
-        newest: BTreeMap<String, Arc<Newest>>,
-        now: Timestamp,
-    ) {
+    fn show(&self, outcome: &Outcome<'_>) {
+        let (pipeline, status) = (outcome.pipeline, outcome.next);
         let (namespace, name) = (
             pipeline.namespace().unwrap_or_default(),
             pipeline.name_any(),
         );
+        let metrics = &self.metrics.connectors;
+        let labels = |connector: &str| ConnectorLabels {
+            namespace: namespace.clone(),
+            pipeline: name.clone(),
+            connector: connector.to_owned(),
+        };
         for connector in &status.connectors {
-            let labels = ConnectorLabels {
-                namespace: namespace.clone(),
-                pipeline: name.clone(),
-                connector: connector.name.clone(),
-            };
-            let numbers = ConnectorNumbers {
-                lag: connector.lag,
-                time_lag: connector.time_lag_seconds.map(seconds),
-                replicas: connector.replicas,
-                desired_replicas: connector.desired_replicas,
-            };
-            self.metrics.connector(&labels, numbers);
+            let newest = outcome.newest.get(&connector.name).map(Arc::as_ref);
+            numbers::show(metrics, &labels(&connector.name), connector, newest);
         }
-        self.live
-            .set(&namespace, &name, view(status.clone(), newest, now));
+        for connector in outcome.sampled {
+            let newest = outcome.newest.get(connector);
+            if let Some(decision) = newest.and_then(|newest| newest.decision.as_ref()) {
+                numbers::count(metrics, &labels(connector), decision);
+            }
+        }
+        let there = status.connectors.iter().map(|c| c.name.as_str());
+        metrics.keep_only(&namespace, &name, &there.collect::<Vec<_>>());
+        let view = view(status.clone(), outcome.newest.clone(), outcome.now);
+        self.live.set(&namespace, &name, view);
     }
 
     /// Forgets a pipeline that is gone.
@@ -176,13 +178,7 @@ impl Reporter {
             pipeline.namespace().unwrap_or_default(),
             pipeline.name_any(),
         );
-        for connector in &pipeline.spec.connectors {
-            self.metrics.forget(&ConnectorLabels {
-                namespace: namespace.clone(),
-                pipeline: name.clone(),
-                connector: connector.name.clone(),
-            });
-        }
+        self.metrics.connectors.keep_only(&namespace, &name, &[]);
         self.live.remove(&namespace, &name);
     }
 }
@@ -199,12 +195,4 @@ fn view(
         json!({"at": now, "status": status, "connectors": connectors})
     };
     View::new(shown.clone(), shown)
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "seconds of lag are far below 2^53"
-)]
-fn seconds(value: i64) -> f64 {
-    value as f64
 }

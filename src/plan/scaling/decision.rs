@@ -1,15 +1,19 @@
 //! A decision with its reasons: every stage's input, output and words, and what of it is kept in
 //! status. Written once per sample, kept only when the count changed or something else held it.
 
-use std::fmt::Write as _;
+use std::{cmp::Ordering, fmt::Write as _};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
-use super::{observation::GroupState, series::Series, time::whole_second};
+use super::{
+    observation::GroupState,
+    series::Series,
+    time::{seconds_between, whole_second},
+};
 use crate::{
-    api::decisions::{DecisionStatus, LearntCapacity, StageStatus},
+    api::decisions::{DecisionStatus, LearntCapacity, ShadowReplicas, StageStatus},
     plan::Finding,
 };
 
@@ -27,6 +31,22 @@ const STAGE_NAME: usize = 80;
 const WHY: usize = 512;
 /// Longest reason of a stage in status, in bytes.
 const STAGE_REASON: usize = 160;
+/// Within how many seconds the same decision made again is taken for the same.
+const AGAIN: f64 = 60.0;
+/// The stages of a decision, but for those of the policies, in order.
+pub const STAGES: [&str; 11] = [
+    "series",
+    "combined",
+    "partitions",
+    "known lag",
+    "behind target",
+    "rehearsal",
+    "stabilization",
+    "cooldown",
+    "warm-up",
+    "rebalance gate",
+    "bounds",
+];
 /// How the stage of a policy begins.
 const POLICY: &str = "policy/";
 
@@ -39,6 +59,8 @@ pub struct Decision {
     pub from: i32,
     /// The count that is to be asked for.
     pub to: i32,
+    /// The count that the policies want together, before bounds and steadiness.
+    pub wanted: i32,
     /// The policy that wanted it, or the stage that held it.
     pub by: String,
     /// One sentence for a person, with numbers.
@@ -51,6 +73,10 @@ pub struct Decision {
     pub inputs: Inputs,
     /// Whether a stage kept the count from what a policy wanted.
     pub is_held: bool,
+    /// Whether it is only shown: nobody acts on it.
+    pub is_shadow: bool,
+    /// What the policies that play no part would have done.
+    pub shadow: Vec<ShadowReplicas>,
     /// For the condition `ScalingActive`: true with a note, false with anything graver.
     pub active: Finding,
 }
@@ -173,6 +199,7 @@ impl Trace {
 
     /// A stage that makes the count `output`.
     pub fn stage(&mut self, name: &str, output: i32, reason: impl Into<String>) {
+        debug_assert!(STAGES.contains(&name), "`{name}` is missing in STAGES");
         self.stages.push(Stage {
             name: name.to_owned(),
             input: self.value,
@@ -211,10 +238,31 @@ impl Trace {
     }
 }
 
+/// A decision of a connector in one sentence: the text of its Event, and the first line of what
+/// `sluice why` tells of it.
+#[must_use]
+pub fn headline(connector: &str, from: i32, to: i32, is_shadow: bool, why: &str) -> String {
+    let mut why = why.to_owned();
+    cut(&mut why, WHY);
+    match (from == to, is_shadow) {
+        (true, false) => format!("connector {connector}: holds {to} replicas: {why}"),
+        (true, true) => format!("connector {connector}: would hold {to} replicas: {why}"),
+        (false, false) => format!("connector {connector}: {from} -> {to} replicas: {why}"),
+        (false, true) => format!("connector {connector}: would go {from} -> {to} replicas: {why}"),
+    }
+}
+
 /// Adds `decision` to those kept in status, newest first, when it changed the count or when
-/// something else than before held it. The same hold with other numbers writes nothing.
+/// something else than before held it. The same hold with other numbers writes nothing, nor does a
+/// decision that nobody acts on, or that could not be carried out, and is made again.
 pub fn remember(decisions: &mut Vec<DecisionStatus>, decision: &Decision) {
-    let changed = decision.from != decision.to;
+    let again = decisions.first().is_some_and(|last| {
+        let is_recent = seconds_between(last.at.0, decision.at) < AGAIN;
+        (last.from, last.to, last.shadow) == (decision.from, decision.to, decision.is_shadow)
+            && last.by == decision.by
+            && (decision.is_shadow || is_recent)
+    });
+    let changed = decision.from != decision.to && !again;
     let held_anew = decision.is_held
         && decisions.first().is_none_or(|last| {
             last.from != last.to || last.by != decision.by || last.to != decision.to
@@ -226,6 +274,24 @@ pub fn remember(decisions: &mut Vec<DecisionStatus>, decision: &Decision) {
 }
 
 impl Decision {
+    /// Which way it goes: `out`, `in` or `hold`.
+    #[must_use]
+    pub fn direction(&self) -> &'static str {
+        match self.to.cmp(&self.from) {
+            Ordering::Greater => "out",
+            Ordering::Less => "in",
+            Ordering::Equal => "hold",
+        }
+    }
+
+    /// What kept the count from what the policies want: a stage, or `unknown` where a policy
+    /// cannot tell what it wants. None where nothing did.
+    #[must_use]
+    pub fn held_by(&self) -> Option<&'static str> {
+        let stage = STAGES.into_iter().find(|stage| *stage == self.by);
+        self.is_held.then_some(stage.unwrap_or("unknown"))
+    }
+
     /// The decision in status's words, but all of it: nothing is left out and nothing is cut.
     #[must_use]
     pub fn whole(&self) -> DecisionStatus {
@@ -235,6 +301,7 @@ impl Decision {
             to: self.to,
             by: self.by.clone(),
             why: self.why.clone(),
+            shadow: self.is_shadow,
             stages: self
                 .stages
                 .iter()
@@ -297,6 +364,7 @@ mod tests {
             at: "2026-01-05T10:00:00.5Z".parse().unwrap(),
             from,
             to,
+            wanted: to,
             by: by.into(),
             why: "why".into(),
             stages: vec![Stage {
@@ -308,6 +376,8 @@ mod tests {
             series: Series::default(),
             inputs: Inputs::default(),
             is_held,
+            is_shadow: false,
+            shadow: Vec::new(),
             active: Finding::note(Reason::Scaling, "follows"),
         }
     }

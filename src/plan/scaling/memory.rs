@@ -16,7 +16,7 @@ use super::{
 use crate::api::decisions::{ScalingChange, ScalingMemory, ScalingWish};
 
 /// How many wishes are kept for one direction.
-const WISHES: usize = 32;
+const WISHES: usize = 16;
 /// How many changes are kept.
 const CHANGES: usize = 24;
 /// How long a change is kept, in seconds: as long as the longest cooldown.

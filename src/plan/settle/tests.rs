@@ -57,6 +57,8 @@ fn decided(from: i32, to: i32, acts: bool) -> Decided {
         why: "lag".into(),
         decisions: Vec::new(),
         memory: crate::api::decisions::ScalingMemory::default(),
+        shadow_replicas: None,
+        shadow: Vec::new(),
     }
 }
 

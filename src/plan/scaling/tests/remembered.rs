@@ -3,7 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{api::decisions::ScalingMemory, plan::scaling::memory::Memory};
+use crate::{
+    api::{common::Duration, decisions::ScalingMemory},
+    plan::scaling::memory::Memory,
+};
 
 /// The largest value that a schema admits: every field, every list full, every text as long as it
 /// may be. Fails where something has no bound.
@@ -50,10 +53,11 @@ fn fullest(path: &str, schema: &Value, definitions: &Value) -> Value {
             Value::Array(vec![entry; bound("maxItems")])
         }
         "string" if schema["format"] == "date-time" => json!("2026-11-26T10:00:00Z"),
+        "string" if schema["pattern"] == Duration::PATTERN => json!("604799s"),
         "string" => json!("x".repeat(bound("maxLength"))),
         "integer" => json!(schema["maximum"].as_i64().unwrap_or(i32::MAX.into())),
         "number" => json!(123_000_000_000.0),
-        "boolean" => json!(false),
+        "boolean" => json!(true),
         other => panic!("{path} is of type {other}"),
     }
 }
