@@ -249,3 +249,6 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
 fn remembered(last: &ConnectorStatus) -> Option<Reason> {
     Reason::of(last.scaling_reason.as_deref()?)
 }
+
+#[cfg(test)]
+mod tests;
