@@ -4,9 +4,11 @@
 mod aws;
 mod azure;
 mod cases;
+mod combined;
 mod group;
 mod hpa;
 mod keda;
+mod kinds;
 mod looks;
 mod loops;
 mod properties;
