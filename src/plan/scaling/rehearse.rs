@@ -57,11 +57,11 @@ fn without_flapping(context: &Context<'_>, rehearsed: Rehearsed) -> Rehearsed {
         })
         .collect();
     let fires = |candidate| {
-        let mut firing = triggers.iter().filter_map(|(name, trigger)| {
+        let firing = triggers.iter().filter_map(|(name, trigger)| {
             let why = trigger.fires(replicas, candidate)?;
-            Some(format!("{name} would add pods to {candidate}: {why}"))
+            Some((name, format!("{name} would add pods to {candidate}: {why}")))
         });
-        firing.next()
+        firing.min_by_key(|(name, _)| *name).map(|(_, why)| why)
     };
     let mut candidate = rehearsed.count;
     let mut undone = None;

@@ -55,13 +55,14 @@ pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -
     trace.hold_if("known lag", hold);
     let hold = context
         .active_policies()
-        .find(|policy| {
+        .filter(|policy| {
             trace.is_scale_in()
                 && policy
                     .target_tracking
                     .as_ref()
                     .is_some_and(|tracking| is_behind(context, tracking))
         })
+        .min_by_key(|policy| &policy.name)
         .map(|policy| format!("no scale-in while {} is behind its target", policy.name));
     trace.hold_if("behind target", hold);
     if !trace.is_scale_in() {

@@ -12,22 +12,14 @@ use crate::api::{
     policies::{Policy, PolicyKind, ScaleRule},
 };
 
-/// How many samples are kept of one series: 4 h at the default interval. Of a longer window
-/// neighbouring samples are taken together.
-const KEPT: i64 = 2880;
+/// How many samples are kept of one series: twice a window of 4 h at the default interval. Of a
+/// longer one neighbouring samples are taken together.
+const KEPT: i64 = 5760;
 
-/// The bounded past of the series that are looked back on.
+/// The bounded past of the series that are looked back on, each oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
-    samples: BTreeMap<String, Samples>,
-}
-
-/// The past of one series, oldest first.
-#[derive(Clone, Debug, Default)]
-struct Samples {
-    kept: VecDeque<Sample>,
-    /// The first sample since when there was always one within the longest window.
-    since: i64,
+    samples: BTreeMap<String, VecDeque<Sample>>,
 }
 
 /// One sample, or neighbouring ones taken together; times are milliseconds since 1970.
@@ -83,6 +75,8 @@ pub struct Look<'a> {
     pub stretch: Duration,
     /// How far back they reach in all.
     pub window: Duration,
+    /// The time between two samples.
+    pub interval: Duration,
 }
 
 impl<'a> Look<'a> {
@@ -94,6 +88,7 @@ impl<'a> Look<'a> {
             metric,
             stretch,
             window: Duration::from_secs(stretch.as_secs().saturating_mul(count)),
+            interval,
         }
     }
 
@@ -104,6 +99,7 @@ impl<'a> Look<'a> {
             metric: &rule.metric,
             stretch,
             window: rule.time_window.max(stretch),
+            interval,
         }
     }
 }
@@ -113,7 +109,8 @@ impl<'a> Look<'a> {
 pub struct Past {
     /// The values of each stretch, newest first; none where there was no sample.
     pub stretches: Vec<Option<Values>>,
-    /// Whether there were samples already when the oldest stretch ended.
+    /// Whether there were samples already when the window began, and since then no hole as long as
+    /// the window. What is seen of less would say something else after a restart than without one.
     pub is_whole: bool,
 }
 
@@ -131,16 +128,16 @@ impl Windows {
         let mut spans: BTreeMap<&str, i64> = BTreeMap::new();
         for look in policies.flat_map(|policy| looks(policy, interval)) {
             let span = spans.entry(look.metric).or_default();
-            *span = (*span).max(milliseconds(look.window));
+            *span = (*span).max(2 * milliseconds(look.window));
         }
         self.samples
             .retain(|name, _| spans.contains_key(name.as_str()));
         for (name, span) in spans {
             if !self.samples.contains_key(name) {
-                self.samples.insert(name.to_owned(), Samples::default());
+                self.samples.insert(name.to_owned(), VecDeque::new());
             }
             if let Some(samples) = self.samples.get_mut(name) {
-                samples.keep(at.as_millisecond(), series.value(name), span);
+                keep(samples, at.as_millisecond(), series.value(name), span);
             }
         }
     }
@@ -158,11 +155,14 @@ impl Windows {
             };
         };
         let now = at.as_millisecond();
-        for sample in samples.kept.iter().rev() {
+        let (mut oldest, mut before) = (None, None);
+        for sample in samples.iter().rev() {
             let age = now - sample.last;
             if age >= window {
+                before = Some(age);
                 break;
             }
+            oldest = Some(age);
             let index = usize::try_from(age / stretch).unwrap_or(0);
             if let Some(values) = stretches.get_mut(index) {
                 match values {
@@ -171,41 +171,40 @@ impl Windows {
                 }
             }
         }
+        let begins = window - milliseconds(look.interval);
+        let is_whole = oldest.is_some_and(|oldest| {
+            oldest >= begins || before.is_some_and(|before| before - oldest < window)
+        });
         Past {
             stretches,
-            is_whole: !samples.kept.is_empty() && now - samples.since >= window - stretch,
+            is_whole,
         }
     }
 }
 
-impl Samples {
-    fn keep(&mut self, at: i64, value: Option<f64>, span: i64) {
-        if self.kept.back().is_some_and(|newest| newest.last > at) {
-            self.kept.clear();
+/// Adds a sample, if there is a value, and lets go those that are older than `span`.
+fn keep(samples: &mut VecDeque<Sample>, at: i64, value: Option<f64>, span: i64) {
+    if samples.back().is_some_and(|newest| newest.last > at) {
+        samples.clear();
+    }
+    while samples.front().is_some_and(|s| s.last <= at - span) {
+        samples.pop_front();
+    }
+    let Some(value) = value.filter(|value| value.is_finite()) else {
+        return;
+    };
+    let values = Values::one(value);
+    match samples.back_mut() {
+        Some(newest) if newest.last == at => {}
+        Some(newest) if at - newest.first < span / KEPT => {
+            newest.last = at;
+            newest.values.add(&values);
         }
-        while self.kept.front().is_some_and(|s| s.last <= at - span) {
-            self.kept.pop_front();
-        }
-        let Some(value) = value.filter(|value| value.is_finite()) else {
-            return;
-        };
-        match self.kept.back_mut() {
-            Some(newest) if newest.last == at => {}
-            Some(newest) if at - newest.first < span / KEPT => {
-                newest.last = at;
-                newest.values.add(&Values::one(value));
-            }
-            newest => {
-                if newest.is_none() {
-                    self.since = at;
-                }
-                self.kept.push_back(Sample {
-                    first: at,
-                    last: at,
-                    values: Values::one(value),
-                });
-            }
-        }
+        _ => samples.push_back(Sample {
+            first: at,
+            last: at,
+            values,
+        }),
     }
 }
 
@@ -276,10 +275,12 @@ mod tests {
     }
 
     fn past(windows: &Windows, stretch: u64, window: u64, seconds: i64) -> Past {
+        let interval = Duration::from_secs(60);
         let look = Look {
             metric: "cpu",
             stretch: Duration::from_secs(stretch),
             window: Duration::from_secs(window),
+            interval,
         };
         windows.look(look, at(seconds))
     }
@@ -317,9 +318,14 @@ mod tests {
 
     #[test]
     fn after_a_hole_as_long_as_the_window_it_begins_anew() {
-        let samples = [(0, Some(1.0)), (60, Some(1.0)), (600, Some(2.0))];
-        let windows = filled(&alarm("60s", 3), 60, &samples);
-        assert!(!past(&windows, 60, 180, 600).is_whole);
+        for (second, is_whole) in [(299, true), (300, false)] {
+            let samples = [(60, Some(1.0)), (120, Some(1.0)), (second, Some(2.0))];
+            // However much is kept for the sake of another policy.
+            for periods in [3, 9] {
+                let windows = filled(&alarm("60s", periods), 60, &samples);
+                assert_eq!(past(&windows, 60, 180, second).is_whole, is_whole);
+            }
+        }
     }
 
     #[test]
@@ -357,7 +363,7 @@ mod tests {
                 &cpu(Some(value)),
             );
         }
-        let kept = windows.samples["cpu"].kept.len();
+        let kept = windows.samples["cpu"].len();
         assert!(kept <= 2 + usize::try_from(KEPT).unwrap(), "{kept}");
         let hours = past(&windows, 3600, 12 * 3600, 49_999);
         assert!(hours.is_whole);

@@ -75,17 +75,19 @@ impl Alarm<'_> {
         }
         let look = Look::periods(metric, self.period, self.periods, context.spec.interval);
         let past = context.windows.look(look, context.observation.at);
-        let values: Option<Vec<f64>> = past
-            .stretches
-            .iter()
+        let periods = past.stretches.iter();
+        let values: Option<Vec<f64>> = periods
             .map(|values| values.as_ref().map(|values| self.value(values)))
             .collect();
-        values.map(PeriodValues).ok_or_else(|| {
-            let (period, periods) = (look.stretch, self.periods);
-            Opinion::Settling(format!(
-                "{metric} was not sampled in each of {periods} periods of {period} yet"
-            ))
-        })
+        values
+            .filter(|_| past.is_whole)
+            .map(PeriodValues)
+            .ok_or_else(|| {
+                let (period, periods) = (look.stretch, self.periods);
+                Opinion::Settling(format!(
+                    "{metric} was not sampled in each of {periods} periods of {period} yet"
+                ))
+            })
     }
 
     fn value(&self, values: &Values) -> f64 {
