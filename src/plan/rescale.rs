@@ -83,10 +83,7 @@ pub fn rescale(
     let Some(spec) = &connector.autoscaling else {
         let series = scaling::measure(SAMPLE_EVERY, offset_reset, scaler, &seen.observation);
         plan.series = numbers(&series);
-        plan.newest = Some(Newest {
-            observation: seen.observation,
-            decision: None,
-        });
+        plan.newest = Some(Newest::measured(seen.observation));
         return plan;
     };
     let guard = guard(subject, spec.mode, counts, conflict, &seen);
@@ -114,10 +111,7 @@ pub fn rescale(
             },
         )
     });
-    plan.newest = Some(Newest {
-        observation: seen.observation,
-        decision: Some(decision),
-    });
+    plan.newest = Some(Newest::decided(seen.observation, decision, spec, scaler));
     plan
 }
 

@@ -13,6 +13,7 @@ mod levels;
 mod memory;
 mod newest;
 mod observation;
+mod outlook;
 mod policies;
 mod rehearse;
 mod series;
@@ -60,6 +61,8 @@ pub struct Scaler {
     history: History,
     windows: Windows,
     memory: Memory,
+    /// What the last decision was made on.
+    reading: Reading,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -86,6 +89,16 @@ impl Scaler {
     /// wait longer, never act sooner.
     pub fn recall(&mut self, memory: Option<&ScalingMemory>) {
         self.memory = memory.map(Memory::from_status).unwrap_or_default();
+    }
+
+    /// All but the history, which can be large: what another decision on the same reading needs.
+    fn without_history(&self) -> Self {
+        Self {
+            history: History::default(),
+            windows: self.windows.clone(),
+            memory: self.memory.clone(),
+            reading: self.reading.clone(),
+        }
     }
 
     /// What belongs into status; at most 8 KiB. It differs from the last one only when a decision,
@@ -141,7 +154,9 @@ pub fn decide(
         observation,
         warm,
     );
-    decide_on(spec, scaler, observation, &reading)
+    let decision = decide_on(spec, scaler, observation, &reading);
+    scaler.reading = reading;
+    decision
 }
 
 /// As [`decide`], for a count that will not be touched: the observation is kept, and nothing of the

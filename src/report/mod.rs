@@ -189,10 +189,11 @@ fn view(
     newest: BTreeMap<String, Arc<Newest>>,
     now: Timestamp,
 ) -> View {
-    let shown = move || {
+    let told = move |tell: fn(&Newest) -> NewestView| {
         let connectors: BTreeMap<&String, NewestView> =
-            newest.iter().map(|(name, n)| (name, n.view())).collect();
+            newest.iter().map(|(name, n)| (name, tell(n))).collect();
         json!({"at": now, "status": status, "connectors": connectors})
     };
-    View::new(shown.clone(), shown)
+    let why = told.clone();
+    View::new(move || told(Newest::view), move || why(Newest::why))
 }

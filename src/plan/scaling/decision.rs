@@ -13,7 +13,10 @@ use super::{
     time::{seconds_between, whole_second},
 };
 use crate::{
-    api::decisions::{DecisionStatus, LearntCapacity, ShadowReplicas, StageStatus},
+    api::{
+        decisions::{DecisionStatus, LearntCapacity, ShadowReplicas, StageStatus},
+        policies::LAG,
+    },
     plan::Finding,
 };
 
@@ -103,16 +106,17 @@ pub struct Inputs {
 impl Inputs {
     /// In one line, after the values of the series.
     pub fn describe(&self, series: &Series) -> String {
-        let value = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), amount);
-        let lag = series
-            .lag
-            .map_or_else(|| "unknown".to_owned(), |lag| lag.to_string());
-        let mut text = format!(
-            "lag {lag}, {} s behind, {}/s arrive, {}/s processed",
-            value(series.time_lag),
-            value(series.arrival_rate),
-            value(series.consume_rate),
-        );
+        let known = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), amount);
+        let mut text = format!("lag {}", known(series.value(LAG)));
+        for (value, words) in [
+            (series.time_lag, " s behind"),
+            (series.arrival_rate, "/s arrive"),
+            (series.consume_rate, "/s processed"),
+        ] {
+            if let Some(value) = value {
+                let _ = write!(text, ", {}{words}", amount(value));
+            }
+        }
         if let Some(capacity) = &self.capacity {
             let least = if capacity.samples == 0 {
                 " at least"
@@ -130,7 +134,7 @@ impl Inputs {
             partitions.join("+")
         );
         for (name, other) in &series.others {
-            let _ = write!(text, "; {name} {}", value(*other));
+            let _ = write!(text, "; {name} {}", known(*other));
         }
         text
     }

@@ -4,11 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    Scaler,
     decision::{Decision, Inputs},
     observation::Observation,
+    outlook::outlook,
     series::Series,
 };
-use crate::api::decisions::DecisionStatus;
+use crate::api::{decisions::DecisionStatus, scaling::Autoscaling};
 
 /// The newest look at a connector.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub struct Newest {
     pub observation: Observation,
     /// What was decided; none where nobody scales the connector.
     pub decision: Option<Decision>,
+    /// The block, and the autoscaler after the decision.
+    known: Option<(Autoscaling, Scaler)>,
 }
 
 /// The newest look, as the operator's endpoint shows it.
@@ -39,9 +43,49 @@ pub struct DecisionView {
     pub series: Series,
     /// What else went in.
     pub inputs: Inputs,
+    /// What would change it, in sentences for a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outlook: Vec<String>,
 }
 
 impl Newest {
+    /// A look at a connector that nobody scales.
+    #[must_use]
+    pub const fn measured(observation: Observation) -> Self {
+        Self {
+            observation,
+            decision: None,
+            known: None,
+        }
+    }
+
+    /// A look and the decision on it; `scaler` is the autoscaler after it.
+    #[must_use]
+    pub fn decided(
+        observation: Observation,
+        decision: Decision,
+        spec: &Autoscaling,
+        scaler: &Scaler,
+    ) -> Self {
+        Self {
+            observation,
+            decision: Some(decision),
+            known: Some((spec.clone(), scaler.without_history())),
+        }
+    }
+
+    /// What there is to show, with what would change the decision.
+    #[must_use]
+    pub fn why(&self) -> NewestView {
+        let mut view = self.view();
+        if let (Some(shown), Some(decision), Some((spec, scaler))) =
+            (&mut view.decision, &self.decision, &self.known)
+        {
+            shown.outlook = outlook(spec, scaler, &self.observation, decision);
+        }
+        view
+    }
+
     /// What there is to show.
     #[must_use]
     pub fn view(&self) -> NewestView {
@@ -51,6 +95,7 @@ impl Newest {
                 decision: decision.whole(),
                 series: decision.series.clone(),
                 inputs: decision.inputs.clone(),
+                outlook: Vec::new(),
             }),
         }
     }

@@ -11,6 +11,7 @@ mod keda;
 mod kinds;
 mod looks;
 mod loops;
+mod outlook;
 mod properties;
 mod readings;
 mod remembered;
