@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use self::{
     capacity::Capacity,
     combine::{Combined, combine},
-    decision::{Inputs, Trace},
+    decision::Trace,
     gate::Passage,
     history::{History, standing},
     levels::Levels,
@@ -40,9 +40,10 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Stage, headline, remember},
+    decision::{Decision, Inputs, Stage, amount, headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, PartitionSample},
+    outlook::outlook_of_kept,
     series::Series,
 };
 use super::Finding;
