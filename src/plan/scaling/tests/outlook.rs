@@ -177,6 +177,14 @@ fn a_decision_of_which_only_status_is_left_is_told_from_its_stages() {
                 "raise maxReplicas (6): 14 are wanted",
             ],
         ),
+        (
+            json!({"maxReplicas": 7, "partitions": {"align": false}}),
+            vec![6000],
+            vec![
+                "stays at 7 for the next 1h if nothing else changes",
+                "raise maxReplicas (7): 12 are wanted",
+            ],
+        ),
     ] {
         let samples: Vec<_> = (0..).step_by(5).zip(lags.into_iter().map(series)).collect();
         let samples: Vec<_> = samples.iter().map(|(at, series)| (*at, series)).collect();
