@@ -14,4 +14,5 @@ pub mod observe;
 pub mod plan;
 pub mod reconcile;
 pub mod report;
+pub mod sim;
 pub mod telemetry;

@@ -10,6 +10,7 @@ mod output;
 mod plan;
 mod run;
 mod settings;
+mod simulate;
 mod startup;
 mod top;
 
@@ -46,6 +47,9 @@ enum Command {
     /// Say what would change if a manifest were applied; nothing is applied.
     #[command(after_help = PLAN)]
     Plan(Box<plan::PlanArgs>),
+    /// Try an autoscaler on a recorded or an invented load, without a cluster.
+    #[command(after_help = SIMULATE)]
+    Simulate(Box<simulate::SimulateArgs>),
     /// Watch a pipeline: lag, rates, replicas and the last decision of each connector.
     #[command(after_help = TOP)]
     Top(Box<top::TopArgs>),
@@ -78,6 +82,14 @@ Examples:
 A plan is what the operator would do at once; what waits for something is said as a finding. The
 autoscaler's counts are no part of it. Exit status: 0 when nothing would change, 1 when something
 would, 2 when that cannot be told.";
+
+const SIMULATE: &str = "\
+Examples:
+  sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl
+  sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl -o json
+
+A trace is JSON Lines: what was seen of the consumer group, as sluice record writes it. The decisions
+are those that the operator would have made. Exit status: 0, or 2 when a file is refused.";
 
 const TOP: &str = "\
 Examples:
@@ -112,6 +124,7 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         Command::Run(args) => run::run(*args),
         Command::Crd => crd::crd(),
+        Command::Simulate(args) => simulate::simulate(&args),
         Command::Top(args) => top::top(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),

@@ -1,7 +1,6 @@
 //! What one decision of the autoscaler is made from: the Deployment's counts and one sample of the
 //! consumer group.
 
-use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -19,7 +18,7 @@ use crate::{
         Known, Unknown, names,
         pipeline::Subject,
         rescale::{CountsSeen, SampleSeen},
-        scaling::{self, GroupState, Observation, Scaler},
+        scaling::{self, Observation, Scaler},
     },
 };
 
@@ -89,10 +88,7 @@ fn observation(counts: &Known<Option<CountsSeen>>, now: Timestamp) -> Observatio
         replicas: counts.map_or(0, |c| c.replicas),
         ready: counts.map_or(0, |c| c.ready),
         revision: counts.and_then(|c| c.revision.clone()),
-        partitions: Vec::new(),
-        partition_counts: BTreeMap::new(),
-        metrics: BTreeMap::new(),
-        group: GroupState::Unknown,
+        ..Observation::default()
     }
 }
 

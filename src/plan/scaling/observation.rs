@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One look at a consumer group and its Deployment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Observation {
     /// When the offsets were read.
@@ -24,10 +24,11 @@ pub struct Observation {
     /// Empty: no partition is known, and the count holds.
     #[serde(default)]
     pub partitions: Vec<PartitionSample>,
-    /// The number of partitions of each topic, where nothing else is known of them.
+    /// Partitions of each topic where only their number is known: then nothing is unreadable, and
+    /// the series come from `metrics`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partition_counts: BTreeMap<String, i32>,
-    /// Values of further series, or in place of the usual ones; none: could not be read.
+    /// Values of further series, or in place of the usual ones; null: could not be read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, Option<f64>>,
     /// The state of the group.

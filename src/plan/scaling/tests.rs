@@ -52,7 +52,6 @@ fn look(seconds: i64, replicas: i32, offsets: &[(i64, i64)]) -> Observation {
         at: at(seconds),
         replicas,
         ready: replicas,
-        revision: None,
         partitions: (0..)
             .zip(offsets)
             .map(|(partition, &(committed, end))| PartitionSample {
@@ -67,5 +66,6 @@ fn look(seconds: i64, replicas: i32, offsets: &[(i64, i64)]) -> Observation {
         partition_counts: BTreeMap::new(),
         metrics: BTreeMap::new(),
         group: GroupState::Stable,
+        ..Observation::default()
     }
 }
