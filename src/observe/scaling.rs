@@ -1,7 +1,6 @@
 //! What one decision of the autoscaler is made from: the Deployment's counts and one sample of the
 //! consumer group.
 
-
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 

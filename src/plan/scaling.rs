@@ -3,6 +3,7 @@
 //! them: no policy shrinks on the unknown, and bounds set by a person always apply. It moves
 //! nothing itself, and it knows no time but that of the observation.
 
+mod calendar;
 mod capacity;
 mod combine;
 mod decision;
@@ -12,6 +13,7 @@ mod levels;
 mod memory;
 mod observation;
 mod policies;
+pub mod problems;
 mod rehearse;
 mod series;
 mod stages;
