@@ -5,6 +5,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::common::Duration;
+
 /// One decision that changed the count, or what held it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecisionStatus {
@@ -51,6 +53,15 @@ pub struct ScalingMemory {
     /// The last scale-in: the scale-in cooldown counts from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scale_in: Option<ScalingChange>,
+    /// The changes of the last day, oldest first, at most 24: what scale-outs added that is still on
+    /// its way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 24))]
+    pub changes: Vec<ScalingChange>,
+    /// The policies that have acted and now wait for pods or for their own cooldown; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub acts: Vec<PolicyAct>,
     /// The highest wishes of the scale-in window, falling; at most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
@@ -76,6 +87,25 @@ pub struct ScalingChange {
     pub from: i32,
     /// Count after.
     pub to: i32,
+}
+
+/// That a policy changed the count, one that then waits: a simple policy, or rules.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyAct {
+    /// The policy.
+    #[schemars(length(max = 63))]
+    pub policy: String,
+    /// When.
+    pub at: Time,
+    /// Whether it removed pods.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scale_in: bool,
+    /// How long it waits: its cooldown, or that of the rule that acted.
+    pub cooldown: Duration,
+    /// When the cooldown began; left out while the pods of the change are not ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
 }
 
 /// A count that was wished for.

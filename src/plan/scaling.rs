@@ -3,6 +3,7 @@
 //! them: no policy shrinks on the unknown, and bounds set by a person always apply. It moves
 //! nothing itself, and it knows no time but that of the observation.
 
+mod acts;
 mod calendar;
 mod capacity;
 mod combine;
@@ -21,6 +22,7 @@ mod steady;
 #[cfg(test)]
 mod tests;
 mod time;
+mod windows;
 
 use jiff::Timestamp;
 
@@ -34,6 +36,7 @@ use self::{
     policies::{Context, Opinion},
     series::Reading,
     time::seconds_between,
+    windows::Windows,
 };
 pub use self::{
     decision::{Decision, Stage, remember},
@@ -45,6 +48,7 @@ use crate::api::{
     common::{Duration, Reason},
     connectors::OffsetReset,
     decisions::ScalingMemory,
+    policies::PolicyMode,
     scaling::Autoscaling,
 };
 
@@ -53,6 +57,7 @@ use crate::api::{
 #[derive(Clone, Debug, Default)]
 pub struct Scaler {
     history: History,
+    windows: Windows,
     memory: Memory,
 }
 
@@ -74,6 +79,7 @@ impl Scaler {
     pub fn restore(memory: Option<&ScalingMemory>) -> Self {
         Self {
             history: History::default(),
+            windows: Windows::default(),
             memory: memory.map(Memory::from_status).unwrap_or_default(),
         }
     }
@@ -178,6 +184,12 @@ fn decide_on(
     let revision = observation.revision.as_deref();
     let learnt = scaler.memory.capacity.take();
     scaler.memory.capacity = capacity::learn(learnt, revision, reading);
+    let all_ready = observation.ready >= observation.replicas;
+    scaler.memory.acts.settle(at, all_ready);
+    let in_profiles = spec.profiles.iter().flat_map(|profile| &profile.policies);
+    let policies = spec.policies.iter().chain(in_profiles);
+    let series = &reading.series;
+    scaler.windows.keep(policies, spec.interval, at, series);
     let passage = scaler.memory.gate.pass(at, observation.group);
 
     let levels = Levels::of(
@@ -189,6 +201,7 @@ fn decide_on(
         spec,
         observation,
         reading,
+        windows: &scaler.windows,
         levels: &levels,
         memory: &scaler.memory,
     };
@@ -211,6 +224,7 @@ fn decide_on(
     stages::bounds(spec, &mut trace);
 
     scaler.memory.note(at, observation.replicas, trace.value());
+    note_act(&mut scaler.memory, at, &trace, &combined);
     if combined.count > observation.replicas
         && let Some(load) = reading.load
     {
@@ -220,15 +234,31 @@ fn decide_on(
     conclude(observation, reading, trace, combined, active, is_unknown)
 }
 
+/// What the policies that play a part want. What the others would do is told all the same.
 fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opinion)> {
-    let policies = context.spec.policies.iter();
-    let opinions: Vec<_> = policies
-        .map(|policy| (policy.name.as_str(), policies::opinion(context, policy)))
-        .collect();
-    for (name, opinion) in &opinions {
-        trace.policy(name, opinion.count(context.replicas()), opinion.reason());
+    let mut opinions = Vec::new();
+    for policy in &context.spec.policies {
+        let opinion = policies::opinion(context, policy);
+        let (count, reason) = (opinion.count(context.replicas()), opinion.reason());
+        if policy.mode == PolicyMode::Active {
+            trace.policy(&policy.name, count, reason);
+            opinions.push((policy.name.as_str(), opinion));
+        } else {
+            trace.policy(&policy.name, count, &format!("shadow: {reason}"));
+        }
     }
     opinions
+}
+
+/// Takes note that the policy whose wish was carried out, in part at least, now waits.
+fn note_act(memory: &mut Memory, at: Timestamp, trace: &Trace, combined: &Combined) {
+    let (from, to) = (trace.from(), trace.value());
+    if let Some(wait) = combined.wait
+        && to != from
+        && to.cmp(&from) == combined.count.cmp(&from)
+    {
+        memory.acts.note(at, &combined.by, to < from, wait);
+    }
 }
 
 const fn is_unknown(opinion: &Opinion) -> bool {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
+    acts::Acts,
     capacity::{Capacity, three_digits},
     gate::Gate,
     time::{seconds_between, whole_second},
@@ -16,6 +17,10 @@ use crate::api::decisions::{LearntCapacity, ScalingChange, ScalingMemory, Scalin
 
 /// How many wishes are kept for one direction.
 const WISHES: usize = 32;
+/// How many changes are kept.
+const CHANGES: usize = 24;
+/// How long a change is kept, in seconds: as long as the longest cooldown.
+const CHANGE_SECONDS: f64 = 24.0 * 3600.0;
 
 /// A change of the count that was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +151,10 @@ pub struct Memory {
     pub last_scale_out: Option<Change>,
     /// The last scale-in.
     pub last_scale_in: Option<Change>,
+    /// The changes of the last day, oldest first.
+    pub changes: VecDeque<Change>,
+    /// The policies that have acted and now wait.
+    pub acts: Acts,
     /// The wishes of the scale-in window.
     pub highest: Wishes,
     /// The wishes of the scale-out window.
@@ -161,6 +170,8 @@ impl Default for Memory {
         Self {
             last_scale_out: None,
             last_scale_in: None,
+            changes: VecDeque::new(),
+            acts: Acts::default(),
             highest: Wishes::new(Cautious::Highest),
             lowest: Wishes::new(Cautious::Lowest),
             capacity: None,
@@ -172,16 +183,34 @@ impl Default for Memory {
 impl Memory {
     /// Takes note of a decision that changes the count.
     pub fn note(&mut self, at: Timestamp, from: i32, to: i32) {
-        let change = Some(Change {
-            at: whole_second(at),
-            from,
-            to,
-        });
+        let at = whole_second(at);
+        let change = Change { at, from, to };
         match to.cmp(&from) {
-            std::cmp::Ordering::Greater => self.last_scale_out = change,
-            std::cmp::Ordering::Less => self.last_scale_in = change,
-            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Greater => self.last_scale_out = Some(change),
+            std::cmp::Ordering::Less => self.last_scale_in = Some(change),
+            std::cmp::Ordering::Equal => return,
         }
+        let is_old = |c: &Change| seconds_between(c.at, at) > CHANGE_SECONDS;
+        while self.changes.front().is_some_and(is_old) {
+            self.changes.pop_front();
+        }
+        if self.changes.len() == CHANGES
+            && let Some(oldest) = self.changes.pop_front()
+            && let Some(next) = self.changes.front_mut()
+        {
+            // The two oldest become one: what they added counts for longer, not for shorter.
+            next.from = oldest.from;
+        }
+        self.changes.push_back(change);
+    }
+
+    /// The count before the scale-outs of the last `seconds`, those that no scale-in has followed:
+    /// what they added is still on its way. None without one.
+    pub fn before_scale_outs(&self, at: Timestamp, seconds: f64) -> Option<i32> {
+        let newest_first = self.changes.iter().rev();
+        let recent =
+            newest_first.take_while(|c| c.to > c.from && seconds_between(c.at, at) < seconds);
+        recent.last().map(|change| change.from)
     }
 
     /// What belongs into status.
@@ -189,6 +218,8 @@ impl Memory {
         ScalingMemory {
             last_scale_out: self.last_scale_out.map(change_to_status),
             last_scale_in: self.last_scale_in.map(change_to_status),
+            changes: self.changes.iter().copied().map(change_to_status).collect(),
+            acts: self.acts.to_status(),
             highest_wishes: self.highest.to_status(),
             lowest_wishes: self.lowest.to_status(),
             capacity: self.capacity.as_ref().map(|capacity| LearntCapacity {
@@ -210,9 +241,12 @@ impl Memory {
             too_much: learnt.too_much.map(three_digits),
             revision: learnt.revision.clone(),
         });
+        let changes = status.changes.iter().map(change_from_status);
         Self {
             last_scale_out: status.last_scale_out.as_ref().map(change_from_status),
             last_scale_in: status.last_scale_in.as_ref().map(change_from_status),
+            changes: changes.rev().take(CHANGES).rev().collect(),
+            acts: Acts::from_status(&status.acts),
             highest: Wishes::from_status(Cautious::Highest, &status.highest_wishes),
             lowest: Wishes::from_status(Cautious::Lowest, &status.lowest_wishes),
             capacity: capacity.filter(|c| c.per_replica > 0.0),

@@ -43,22 +43,23 @@ pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -
             format!("no scale-in, {others} more like {}", unreadable.first)
         });
     trace.hold_if("known lag", hold);
-    let mut policies = context.spec.policies.iter();
-    let hold = policies
-        .find(|policy| {
+    let hold = context
+        .active_policies()
+        .filter(|policy| {
             trace.is_scale_in()
                 && policy
                     .target_tracking
                     .as_ref()
                     .is_some_and(|tracking| is_behind(context, tracking))
         })
+        .min_by_key(|policy| &policy.name)
         .map(|policy| format!("no scale-in while {} is behind its target", policy.name));
     trace.hold_if("behind target", hold);
-    if !trace.is_scale_in() || covers_arrivals {
+    if !trace.is_scale_in() {
         trace.hold_if("rehearsal", None);
         return false;
     }
-    let rehearsed = rehearse::scale_in(context, trace.value());
+    let rehearsed = rehearse::scale_in(context, trace.value(), covers_arrivals);
     trace.stage("rehearsal", rehearsed.count, rehearsed.reason);
     rehearsed.is_trial
 }
