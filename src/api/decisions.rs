@@ -22,6 +22,9 @@ pub struct DecisionStatus {
     /// One sentence for a person.
     #[schemars(length(max = 512))]
     pub why: String,
+    /// Whether it was only shown: `autoscaling.mode` was `Shadow`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// The stages in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -43,6 +46,16 @@ pub struct StageStatus {
     pub reason: String,
 }
 
+/// The count that a policy which plays no part would have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShadowReplicas {
+    /// The policy.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The count that it wants, within the bounds and at a level of the partitions.
+    pub replicas: i32,
+}
+
 /// What the autoscaler must remember over a restart; below 8 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -62,13 +75,13 @@ pub struct ScalingMemory {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub acts: Vec<PolicyAct>,
-    /// The highest wishes of the scale-in window, falling; at most 32.
+    /// The highest wishes of the scale-in window, falling; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 16))]
     pub highest_wishes: Vec<ScalingWish>,
-    /// The lowest wishes of the scale-out window, rising; at most 32.
+    /// The lowest wishes of the scale-out window, rising; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 16))]
     pub lowest_wishes: Vec<ScalingWish>,
     /// What one pod can process.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,9 @@ mod gate;
 mod history;
 mod levels;
 mod memory;
+mod newest;
 mod observation;
+mod outlook;
 mod policies;
 pub mod problems;
 mod rehearse;
@@ -27,8 +29,9 @@ mod windows;
 use jiff::Timestamp;
 
 use self::{
+    capacity::Capacity,
     combine::{Combined, combine},
-    decision::{Trace, amount},
+    decision::{Inputs, Trace},
     gate::Passage,
     history::{History, standing},
     levels::Levels,
@@ -39,7 +42,8 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Stage, remember},
+    decision::{Decision, Stage, headline, remember},
+    newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, PartitionSample},
     series::Series,
 };
@@ -47,9 +51,9 @@ use super::Finding;
 use crate::api::{
     common::{Duration, Reason},
     connectors::OffsetReset,
-    decisions::ScalingMemory,
+    decisions::{ScalingMemory, ShadowReplicas},
     policies::PolicyMode,
-    scaling::Autoscaling,
+    scaling::{Autoscaling, Mode},
 };
 
 /// What the autoscaler of one connector knows: the samples of the last minutes, and what must
@@ -59,6 +63,8 @@ pub struct Scaler {
     history: History,
     windows: Windows,
     memory: Memory,
+    /// What the last decision was made on.
+    reading: Reading,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -73,14 +79,27 @@ pub struct UnreadRecord {
 }
 
 impl Scaler {
-    /// The autoscaler as it was before a restart, as far as status tells. What status does not
-    /// hold makes it wait longer, never act sooner.
+    /// The autoscaler as it was before a restart, as far as status tells.
     #[must_use]
     pub fn restore(memory: Option<&ScalingMemory>) -> Self {
+        let mut scaler = Self::default();
+        scaler.recall(memory);
+        scaler
+    }
+
+    /// Goes on from what status remembers, as after a restart. What status does not hold makes it
+    /// wait longer, never act sooner.
+    pub fn recall(&mut self, memory: Option<&ScalingMemory>) {
+        self.memory = memory.map(Memory::from_status).unwrap_or_default();
+    }
+
+    /// All but the history, which can be large: what another decision on the same reading needs.
+    fn without_history(&self) -> Self {
         Self {
             history: History::default(),
-            windows: Windows::default(),
-            memory: memory.map(Memory::from_status).unwrap_or_default(),
+            windows: self.windows.clone(),
+            memory: self.memory.clone(),
+            reading: self.reading.clone(),
         }
     }
 
@@ -137,7 +156,9 @@ pub fn decide(
         observation,
         warm,
     );
-    decide_on(spec, scaler, observation, &reading)
+    let decision = decide_on(spec, scaler, observation, &reading);
+    scaler.reading = reading;
+    decision
 }
 
 /// As [`decide`], for a count that will not be touched: the observation is kept, and nothing of the
@@ -206,8 +227,13 @@ fn decide_on(
         memory: &scaler.memory,
     };
     let mut trace = Trace::begin(observation.replicas);
-    trace.stage("series", observation.replicas, describe(&reading.series));
-    let opinions = opinions(&context, &mut trace);
+    let inputs = inputs(&context);
+    trace.stage(
+        "series",
+        observation.replicas,
+        inputs.describe(&reading.series),
+    );
+    let (opinions, shadow) = opinions(&context, &mut trace);
     let combined = combine(&opinions, observation.replicas);
     trace.stage("combined", combined.count, combined.reason.clone());
     let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
@@ -223,20 +249,43 @@ fn decide_on(
     stages::gate(passage, &mut trace);
     stages::bounds(spec, &mut trace);
 
-    scaler.memory.note(at, observation.replicas, trace.value());
-    note_act(&mut scaler.memory, at, &trace, &combined);
+    let is_shadow = spec.mode == Mode::Shadow;
+    if !is_shadow {
+        scaler.memory.note(at, observation.replicas, trace.value());
+        note_act(&mut scaler.memory, at, &trace, &combined);
+    }
     if combined.count > observation.replicas
         && let Some(load) = reading.load
     {
         capacity::note_overload(&mut scaler.memory.capacity, load);
     }
     let active = active(spec, reading, passage, &combined, highest, is_unknown);
-    conclude(observation, reading, trace, combined, active, is_unknown)
+    let decision = conclude(observation, reading, trace, combined, active, is_unknown);
+    Decision {
+        inputs,
+        is_shadow,
+        shadow,
+        ..decision
+    }
 }
 
-/// What the policies that play a part want. What the others would do is told all the same.
-fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opinion)> {
-    let mut opinions = Vec::new();
+fn inputs(context: &Context<'_>) -> Inputs {
+    Inputs {
+        ready: context.observation.ready,
+        group: context.observation.group,
+        capacity: context.memory.capacity.as_ref().map(Capacity::to_status),
+        partitions: context.levels.counts().to_vec(),
+        min_replicas: context.spec.min_replicas,
+        max_replicas: context.spec.max_replicas,
+    }
+}
+
+/// What the policies that play a part want, and the counts that the others would have.
+fn opinions<'a>(
+    context: &Context<'a>,
+    trace: &mut Trace,
+) -> (Vec<(&'a str, Opinion)>, Vec<ShadowReplicas>) {
+    let (mut opinions, mut shadow) = (Vec::new(), Vec::new());
     for policy in &context.spec.policies {
         let opinion = policies::opinion(context, policy);
         let (count, reason) = (opinion.count(context.replicas()), opinion.reason());
@@ -245,9 +294,15 @@ fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opini
             opinions.push((policy.name.as_str(), opinion));
         } else {
             trace.policy(&policy.name, count, &format!("shadow: {reason}"));
+            if !matches!(opinion, Opinion::Settling(_) | Opinion::Unknown(_)) {
+                shadow.push(ShadowReplicas {
+                    name: policy.name.clone(),
+                    replicas: stages::within_bounds(context, count),
+                });
+            }
         }
     }
-    opinions
+    (opinions, shadow)
 }
 
 /// Takes note that the policy whose wish was carried out, in part at least, now waits.
@@ -338,24 +393,15 @@ fn conclude(
         at: observation.at,
         from,
         to,
+        wanted: combined.count,
         by,
         why,
         stages: trace.into_stages(),
         series: reading.series.clone(),
+        inputs: Inputs::default(),
+        is_shadow: false,
+        shadow: Vec::new(),
         is_held: held_by.is_some() || (to == from && is_unknown && !combined.is_wish),
         active,
     }
-}
-
-fn describe(series: &Series) -> String {
-    let value = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), amount);
-    format!(
-        "lag {}, {} s behind, {}/s arrive, {}/s processed",
-        series
-            .lag
-            .map_or_else(|| "unknown".to_owned(), |lag| lag.to_string()),
-        value(series.time_lag),
-        value(series.arrival_rate),
-        value(series.consume_rate),
-    )
 }

@@ -13,10 +13,10 @@ use super::{
     gate::Gate,
     time::{seconds_between, whole_second},
 };
-use crate::api::decisions::{LearntCapacity, ScalingChange, ScalingMemory, ScalingWish};
+use crate::api::decisions::{ScalingChange, ScalingMemory, ScalingWish};
 
 /// How many wishes are kept for one direction.
-const WISHES: usize = 32;
+const WISHES: usize = 16;
 /// How many changes are kept.
 const CHANGES: usize = 24;
 /// How long a change is kept, in seconds: as long as the longest cooldown.
@@ -68,9 +68,11 @@ impl Wishes {
 
     /// Adds the wish of this moment and returns the most cautious one of the window: those made
     /// less than `window` seconds ago, and this one. Before the first wish the present count was
-    /// wished for, as the `HorizontalPodAutoscaler` has it.
+    /// wished for, as the `HorizontalPodAutoscaler` has it; for scale-in also after a restart, since
+    /// what is remembered may lack the wishes of the last minutes.
     pub fn settle(&mut self, at: Timestamp, present: i32, wish: i32, window: f64) -> i32 {
-        if self.wishes.is_empty() {
+        let restarted = self.wishes.back().is_some_and(|wish| wish.until.is_none());
+        if self.wishes.is_empty() || (restarted && self.cautious == Cautious::Highest) {
             self.push(whole_second(at), present);
         }
         for wish in &mut self.wishes {
@@ -222,12 +224,7 @@ impl Memory {
             acts: self.acts.to_status(),
             highest_wishes: self.highest.to_status(),
             lowest_wishes: self.lowest.to_status(),
-            capacity: self.capacity.as_ref().map(|capacity| LearntCapacity {
-                per_replica: capacity.per_replica,
-                samples: capacity.samples,
-                too_much: capacity.too_much,
-                revision: capacity.revision.clone(),
-            }),
+            capacity: self.capacity.as_ref().map(Capacity::to_status),
             #[expect(clippy::cast_possible_truncation, reason = "0 to 180 whole seconds")]
             rebalance_seconds: self.gate.rebalance_seconds.map(|s| s as i32),
         }
@@ -345,9 +342,10 @@ mod tests {
         let text = serde_json::to_string(&status).unwrap();
         let mut back = Memory::from_status(&serde_json::from_str(&text).unwrap());
         assert_eq!(back.to_status(), status);
-        // The newest wish counts as made until the restart: waiting longer does no harm.
-        assert_eq!(back.highest.settle(at(319), 6, 2, 300.0), 4);
-        assert_eq!(back.highest.settle(at(320), 6, 2, 300.0), 2);
+        // Status may lack the wishes of the last minutes: a window begins with the restart.
+        assert_eq!(back.highest.settle(at(40), 6, 2, 300.0), 6);
+        assert_eq!(back.highest.settle(at(339), 6, 2, 300.0), 6);
+        assert_eq!(back.highest.settle(at(340), 6, 2, 300.0), 2);
     }
 
     #[test]

@@ -32,6 +32,16 @@ pub fn partitions(context: &Context<'_>, trace: &mut Trace, is_wish: bool) {
     }
 }
 
+/// The count that a policy would have on its own: at a level of the partitions, within the bounds.
+pub fn within_bounds(context: &Context<'_>, count: i32) -> i32 {
+    let level = if count > 0 {
+        context.levels.at_or_above(count).min(context.highest())
+    } else {
+        0
+    };
+    level.max(context.spec.min_replicas)
+}
+
 /// What forbids a scale-in whatever a policy wants: the unknown, being behind, falling behind.
 /// Says whether what is left of it is a trial.
 pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -> bool {
