@@ -25,7 +25,7 @@ pub fn schedules(spec: &Autoscaling, report: &mut Report) {
         moments(schedule, &path, report);
         counts(spec, schedule, &path, report);
         let before = spec.schedules[..index].iter().enumerate();
-        for (other, twin) in before.filter(|(_, twin)| is_twin(twin, schedule)) {
+        for (other, _) in before.filter(|(_, twin)| is_twin(twin, schedule)) {
             report.warn(
                 path.clone(),
                 format!(
