@@ -258,6 +258,16 @@ reasons! {
     NotConfigured,
     /// `autoscaling.mode` is `Shadow`: decisions are made and shown, and nobody acts.
     Shadow,
+    /// `autoscaling.mode` is `Off`: nothing is decided.
+    ScalingOff,
+    /// A person suspended scale-out or scale-in.
+    ScalingSuspended,
+    /// A person set the count, and it is left alone for a time.
+    Overridden,
+    /// The broker would soon forget the commits of a group without pods.
+    OffsetsExpiring,
+    /// The spec works, and probably not as meant.
+    SpecWarning,
     /// An `HorizontalPodAutoscaler` or `ScaledObject` targets the same Deployment.
     ConflictingScaler,
     /// Lag, or a part of it, cannot be read: no scale-in.

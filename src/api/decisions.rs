@@ -89,6 +89,37 @@ pub struct ScalingMemory {
     /// How long the group's last rebalances took, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance_seconds: Option<i32>,
+    /// The newest occurrence of a schedule whose `replicas` was set, or passed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedules_set: Option<Time>,
+    /// The newest occurrence of a schedule that fell into a suspension: nothing makes up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedules_skipped: Option<Time>,
+    /// The proof that no record was unread, where `minReplicas` is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<IdleProof>,
+    /// The count that somebody else has set, while it is left alone.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<ScalingOverride>,
+}
+
+/// That no record was unread, for as long as no log grew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IdleProof {
+    /// Since when.
+    pub since: Time,
+    /// The sum of the end offsets.
+    pub ends: i64,
+}
+
+/// A count that somebody else has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScalingOverride {
+    /// When.
+    pub at: Time,
+    /// Who: the field manager.
+    #[schemars(length(max = 128))]
+    pub by: String,
 }
 
 /// A change of the count that was decided.

@@ -14,6 +14,7 @@ use super::{
     manifest::{self, Document, Pipeline},
     output::{self, Format, OutputArgs},
 };
+use crate::plan::scaling::problems;
 use crate::sim::{Subject, open_loop, render, trace};
 
 /// Flags of `sluice simulate`.
@@ -38,6 +39,13 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let subject = Subject::of(&pipeline.object.spec, &args.connector)
         .map_err(|error| anyhow!("{}: {error}", pipeline.place))?;
     let looks = trace::looks(&text(&args.trace)?).with_context(|| name(&args.trace))?;
+    let given = looks.iter().flat_map(|look| look.metrics.keys().cloned());
+    let problems = problems::problems_beside(subject.spec, &given.collect());
+    let block = format!(
+        "{}: connector {}: autoscaling",
+        pipeline.place, args.connector
+    );
+    manifest::refuse(&block, &problems)?;
     let steps = open_loop::run(&subject, &looks);
     match args.output.format {
         Format::Json => print!("{}", render::json(&steps)?),

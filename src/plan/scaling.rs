@@ -3,19 +3,27 @@
 //! them: no policy shrinks on the unknown, and bounds set by a person always apply. It moves
 //! nothing itself, and it knows no time but that of the observation.
 
+mod activation;
 mod acts;
+mod bounds;
+mod calendar;
 mod capacity;
 mod combine;
 mod decision;
 mod gate;
 mod history;
+mod interventions;
 mod levels;
+mod limits;
 mod memory;
 mod newest;
 mod observation;
 mod outlook;
 mod policies;
+pub mod problems;
+mod profiles;
 mod rehearse;
+mod schedules;
 mod series;
 mod stages;
 mod steady;
@@ -27,6 +35,8 @@ mod windows;
 use jiff::Timestamp;
 
 use self::{
+    activation::Idle,
+    bounds::InForce,
     capacity::Capacity,
     combine::{Combined, combine},
     decision::Trace,
@@ -42,7 +52,7 @@ use self::{
 pub use self::{
     decision::{Decision, Inputs, Stage, amount, headline, remember},
     newest::{DecisionView, Newest, NewestView},
-    observation::{GroupState, Observation, PartitionSample},
+    observation::{GroupState, Observation, Override, PartitionSample},
     outlook::outlook_of_kept,
     series::Series,
 };
@@ -201,16 +211,10 @@ fn decide_on(
     reading: &Reading,
 ) -> Decision {
     let at = observation.at;
-    let revision = observation.revision.as_deref();
-    let learnt = scaler.memory.capacity.take();
-    scaler.memory.capacity = capacity::learn(learnt, revision, reading);
-    let all_ready = observation.ready >= observation.replicas;
-    scaler.memory.acts.settle(at, all_ready);
-    let in_profiles = spec.profiles.iter().flat_map(|profile| &profile.policies);
-    let policies = spec.policies.iter().chain(in_profiles);
-    let series = &reading.series;
-    scaler.windows.keep(policies, spec.interval, at, series);
-    let passage = scaler.memory.gate.pass(at, observation.group);
+    let passage = learn(spec, scaler, observation, reading);
+    let in_force = InForce::at(spec, &mut scaler.memory.schedules, at);
+    let spec = &*in_force.spec;
+    let idle = note_hands(spec, &mut scaler.memory, observation, reading);
 
     let levels = Levels::of(
         &observation.partitions,
@@ -232,39 +236,117 @@ fn decide_on(
         observation.replicas,
         inputs.describe(&reading.series),
     );
-    let (opinions, shadow) = opinions(&context, &mut trace);
-    let combined = combine(&opinions, observation.replicas);
-    trace.stage("combined", combined.count, combined.reason.clone());
-    let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
+    let wanted = wanted(&context, &idle, &mut trace);
     let highest = context.highest();
-    stages::partitions(&context, &mut trace, combined.is_wish);
-    let is_trial = stages::guards(&context, combined.covers_arrivals, &mut trace);
-    stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
-    let step = stages::Step {
-        is_relative: combined.is_relative,
-        is_trial,
-    };
-    stages::pauses(spec, &scaler.memory, at, step, &mut trace);
-    stages::gate(passage, &mut trace);
-    stages::bounds(spec, &mut trace);
+    stages::in_time(&in_force, &mut trace);
+    let set = in_force.set.is_some();
+    stages::partitions(&context, &mut trace, wanted.combined.is_wish && !set);
+    if set {
+        stages::remember_wish(spec, &mut scaler.memory, at, &trace);
+    } else {
+        let covers_arrivals = wanted.combined.covers_arrivals;
+        let is_trial = stages::guards(&context, covers_arrivals, &mut trace);
+        stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
+        limits::step_limits(spec, &scaler.memory, at, &mut trace);
+        let step = stages::Step {
+            is_relative: wanted.combined.is_relative,
+            is_trial,
+        };
+        stages::pauses(spec, &scaler.memory, at, step, &mut trace);
+        interventions::suspend(spec, at, &mut trace);
+    }
+    interventions::leave(spec, scaler.memory.overridden.as_ref(), &mut trace);
+    if !set {
+        stages::gate(passage, &mut trace);
+    }
+    stages::bounds(spec, wanted.is_blind, &mut trace);
 
+    let Wanted {
+        combined, shadow, ..
+    } = &wanted;
     let is_shadow = spec.mode == Mode::Shadow;
     if !is_shadow {
         scaler.memory.note(at, observation.replicas, trace.value());
-        note_act(&mut scaler.memory, at, &trace, &combined);
+        note_act(&mut scaler.memory, at, &trace, combined);
     }
     if combined.count > observation.replicas
+        && observation.replicas > 0
         && let Some(load) = reading.load
     {
         capacity::note_overload(&mut scaler.memory.capacity, load);
     }
-    let active = active(spec, reading, passage, &combined, highest, is_unknown);
-    let decision = conclude(observation, reading, trace, combined, active, is_unknown);
+    let is_overridden = scaler.memory.overridden.is_some();
+    let active = active(spec, reading, passage, &wanted, highest, is_overridden, at);
+    let shadow = shadow.clone();
+    let decision = conclude(observation, reading, trace, wanted, active);
     Decision {
         inputs,
         is_shadow,
         shadow,
         ..decision
+    }
+}
+
+/// Takes one look into what is learnt, whatever holds at this moment.
+fn learn(
+    spec: &Autoscaling,
+    scaler: &mut Scaler,
+    observation: &Observation,
+    reading: &Reading,
+) -> Passage {
+    let at = observation.at;
+    let revision = observation.revision.as_deref();
+    let learnt = scaler.memory.capacity.take();
+    scaler.memory.capacity = capacity::learn(learnt, revision, reading);
+    let all_ready = observation.ready >= observation.replicas;
+    scaler.memory.acts.settle(at, all_ready);
+    let (policies, series) = (bounds::policies(spec), &reading.series);
+    scaler.windows.keep(policies, spec.interval, at, series);
+    scaler.memory.gate.pass(at, observation.group)
+}
+
+/// Takes note of what persons did, and of the proof that the group is idle, where it is needed.
+fn note_hands(
+    spec: &Autoscaling,
+    memory: &mut Memory,
+    observation: &Observation,
+    reading: &Reading,
+) -> Result<Idle, String> {
+    let (seen, at) = (observation.overridden.as_ref(), observation.at);
+    memory.overridden = interventions::overridden(memory.overridden.take(), seen, spec, at);
+    let idle = activation::proof(memory.idle, observation, reading.series.lag);
+    memory.idle = idle.clone().ok().filter(|_| spec.min_replicas == 0);
+    idle
+}
+
+/// What the policies want together, after activation.
+struct Wanted {
+    combined: Combined,
+    shadow: Vec<ShadowReplicas>,
+    /// Whether something that a policy looks at could not be read.
+    is_unknown: bool,
+    /// Whether no policy could read what it looks at.
+    is_blind: bool,
+    /// Whether the age of the group's commits plays a part.
+    is_expiring: bool,
+}
+
+fn wanted(context: &Context<'_>, idle: &Result<Idle, String>, trace: &mut Trace) -> Wanted {
+    let activation = activation::judge(context, idle);
+    let least = context.spec.min_replicas.max(1);
+    activation.tell(trace, least);
+    let (opinions, shadow) = opinions(context, trace);
+    let combined = combine(&opinions, context.replicas());
+    let combined = activation.apply(combined, &opinions, least);
+    trace.stage("combined", combined.count, combined.reason.clone());
+    let reading = context.reading;
+    let unknown = opinions.iter().filter(|(_, o)| is_unknown(o)).count();
+    Wanted {
+        combined,
+        shadow,
+        is_unknown: reading.unreadable.is_some() || unknown > 0,
+        is_blind: unknown > 0 && unknown == opinions.len() && !reading.no_partitions,
+        is_expiring: activation.is_expiring(),
     }
 }
 
@@ -324,18 +406,19 @@ fn active(
     spec: &Autoscaling,
     reading: &Reading,
     passage: Passage,
-    combined: &Combined,
+    wanted: &Wanted,
     highest: i32,
-    is_unknown: bool,
+    is_overridden: bool,
+    at: Timestamp,
 ) -> Finding {
-    let name = &combined.by;
+    let (combined, name) = (&wanted.combined, &wanted.combined.by);
     if reading.no_partitions {
         return Finding::waiting(
             Reason::LagUnknown,
             "no partition of consumes.topics is known, the count holds: check that the topics exist",
         );
     }
-    if is_unknown {
+    if wanted.is_unknown {
         let first = reading.unreadable.as_ref().map_or("the lag", |u| &u.first);
         return Finding::waiting(
             Reason::LagUnknown,
@@ -348,22 +431,25 @@ fn active(
             "the consumer group does not finish rebalancing, scaling no longer waits for it: check the pods' logs and max.poll.interval.ms",
         );
     }
+    if wanted.is_expiring {
+        return Finding::note(
+            Reason::OffsetsExpiring,
+            "the broker forgets the commits of a group without pods, so there must be some from time to time: raise offsets.retention.minutes, or set minReplicas: 1",
+        );
+    }
+    if is_overridden {
+        let message = format!(
+            "somebody else has set the count: it is left alone for overrideFor ({})",
+            spec.override_for
+        );
+        return Finding::note(Reason::Overridden, message);
+    }
+    if interventions::is_suspended(spec, at) {
+        let message = "a direction is suspended by autoscaling.suspend";
+        return Finding::note(Reason::ScalingSuspended, message);
+    }
     if combined.is_wish && combined.count > highest {
-        return if highest < spec.max_replicas {
-            Finding::note(
-                Reason::PartitionLimited,
-                format!(
-                    "policy {name} wants more pods than the topic has partitions, {highest}: add partitions"
-                ),
-            )
-        } else {
-            Finding::note(
-                Reason::AtMaximum,
-                format!(
-                    "policy {name} wants more pods than maxReplicas, {highest}: raise maxReplicas"
-                ),
-            )
-        };
+        return limited(spec, name, highest);
     }
     Finding::note(
         Reason::Scaling,
@@ -371,14 +457,35 @@ fn active(
     )
 }
 
+/// Why a policy does not get what it wants: the partitions, or `maxReplicas`.
+fn limited(spec: &Autoscaling, name: &str, highest: i32) -> Finding {
+    if highest < spec.max_replicas {
+        Finding::note(
+            Reason::PartitionLimited,
+            format!(
+                "policy {name} wants more pods than the topic has partitions, {highest}: add partitions"
+            ),
+        )
+    } else {
+        Finding::note(
+            Reason::AtMaximum,
+            format!("policy {name} wants more pods than maxReplicas, {highest}: raise maxReplicas"),
+        )
+    }
+}
+
 fn conclude(
     observation: &Observation,
     reading: &Reading,
     trace: Trace,
-    combined: Combined,
+    wanted: Wanted,
     active: Finding,
-    is_unknown: bool,
 ) -> Decision {
+    let Wanted {
+        combined,
+        is_unknown,
+        ..
+    } = wanted;
     let (from, to) = (observation.replicas, trace.value());
     let held_by = trace.held_by().cloned();
     let moved_by = trace.changes().filter(|s| s.input == from).last().cloned();

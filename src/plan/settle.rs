@@ -332,7 +332,13 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
 pub const fn follows(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::Scaling | Reason::PartitionLimited | Reason::AtMaximum | Reason::Progressing
+        Reason::Scaling
+            | Reason::PartitionLimited
+            | Reason::AtMaximum
+            | Reason::Progressing
+            | Reason::ScalingSuspended
+            | Reason::Overridden
+            | Reason::OffsetsExpiring
     )
 }
 
@@ -414,6 +420,7 @@ fn essence(memory: &ScalingMemory) -> ScalingMemory {
         lowest_wishes: Vec::new(),
         capacity,
         rebalance_seconds: None,
+        idle: None,
         ..memory.clone()
     }
 }

@@ -37,19 +37,26 @@ const STAGE_REASON: usize = 160;
 /// Within how many seconds the same decision made again is taken for the same.
 const AGAIN: f64 = 60.0;
 /// The stages of a decision, but for those of the policies, in order.
-pub const STAGES: [&str; 11] = [
+pub const STAGES: [&str; 16] = [
     "series",
+    "activation",
     "combined",
+    "profile and schedule",
     "partitions",
     "known lag",
     "behind target",
     "rehearsal",
     "stabilization",
+    "step limits",
     "cooldown",
     "warm-up",
+    "suspension",
+    "override",
     "rebalance gate",
     "bounds",
 ];
+/// What a stage says that had nothing to say.
+pub const PASSES: &str = "passes";
 /// How the stage of a policy begins.
 const POLICY: &str = "policy/";
 
@@ -217,7 +224,7 @@ impl Trace {
     pub fn hold_if(&mut self, name: &str, reason: Option<String>) {
         match reason {
             Some(reason) => self.stage(name, self.from, reason),
-            None => self.stage(name, self.value, "passes"),
+            None => self.stage(name, self.value, PASSES),
         }
     }
 
@@ -329,6 +336,13 @@ fn to_status(decision: &Decision) -> DecisionStatus {
         let is_winner = stage.name.strip_prefix(POLICY) == Some(decision.by.as_str());
         policies += usize::from(is_policy && !is_winner);
         !is_policy || is_winner || policies < KEPT_POLICIES
+    });
+    // The last stages say most: rather than them, those are left out that let everything pass.
+    let mut spare = status.stages.len().saturating_sub(KEPT_STAGES);
+    status.stages.retain(|stage| {
+        let is_spare = spare > 0 && stage.input == stage.output && stage.reason == PASSES;
+        spare -= usize::from(is_spare);
+        !is_spare
     });
     status.stages.truncate(KEPT_STAGES);
     for stage in &mut status.stages {

@@ -8,12 +8,17 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
+    activation::Idle,
     acts::Acts,
     capacity::{Capacity, three_digits},
     gate::Gate,
+    observation::Override,
+    schedules::Seen,
     time::{seconds_between, whole_second},
 };
-use crate::api::decisions::{ScalingChange, ScalingMemory, ScalingWish};
+use crate::api::decisions::{
+    IdleProof, ScalingChange, ScalingMemory, ScalingOverride, ScalingWish,
+};
 
 /// How many wishes are kept for one direction.
 const WISHES: usize = 16;
@@ -166,6 +171,12 @@ pub struct Memory {
     pub capacity: Option<Capacity>,
     /// The rebalance gate.
     pub gate: Gate,
+    /// The occurrences of schedules that were dealt with.
+    pub schedules: Seen,
+    /// The proof that no record was unread, where the last pod may go.
+    pub idle: Option<Idle>,
+    /// The count that somebody else has set, while it is left alone.
+    pub overridden: Option<Override>,
 }
 
 impl Default for Memory {
@@ -179,6 +190,9 @@ impl Default for Memory {
             lowest: Wishes::new(Cautious::Lowest),
             capacity: None,
             gate: Gate::default(),
+            schedules: Seen::default(),
+            idle: None,
+            overridden: None,
         }
     }
 }
@@ -228,6 +242,16 @@ impl Memory {
             capacity: self.capacity.as_ref().map(Capacity::to_status),
             #[expect(clippy::cast_possible_truncation, reason = "0 to 180 whole seconds")]
             rebalance_seconds: self.gate.rebalance_seconds.map(|s| s as i32),
+            schedules_set: self.schedules.set.map(Time),
+            schedules_skipped: self.schedules.skipped.map(Time),
+            idle: self.idle.map(|idle| IdleProof {
+                since: Time(idle.since),
+                ends: idle.ends,
+            }),
+            overridden: self.overridden.as_ref().map(|held| ScalingOverride {
+                at: Time(held.at),
+                by: held.by.clone(),
+            }),
         }
     }
 
@@ -249,6 +273,18 @@ impl Memory {
             lowest: Wishes::from_status(Cautious::Lowest, &status.lowest_wishes),
             capacity: capacity.filter(|c| c.per_replica > 0.0),
             gate: Gate::remembering(status.rebalance_seconds.map(f64::from)),
+            schedules: Seen {
+                set: status.schedules_set.as_ref().map(|time| time.0),
+                skipped: status.schedules_skipped.as_ref().map(|time| time.0),
+            },
+            idle: status.idle.as_ref().map(|idle| Idle {
+                since: idle.since.0,
+                ends: idle.ends,
+            }),
+            overridden: status.overridden.as_ref().map(|held| Override {
+                at: held.at.0,
+                by: held.by.clone(),
+            }),
         }
     }
 }

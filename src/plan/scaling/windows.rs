@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::series::Series;
 use crate::api::{
     common::Duration,
-    policies::{Policy, PolicyKind, ScaleRule},
+    policies::{Policy, PolicyKind, ScaleRule, TIME_LAG},
 };
 
 /// How many samples are kept of one series: twice a window of 4 h at the default interval. Of a
@@ -41,15 +41,18 @@ pub struct Values {
     pub min: f64,
     /// The largest.
     pub max: f64,
+    /// Whether a value may have been higher: an age that is only known to be no less.
+    pub or_more: bool,
 }
 
 impl Values {
-    const fn one(value: f64) -> Self {
+    const fn one(value: f64, or_more: bool) -> Self {
         Self {
             count: 1.0,
             sum: value,
             min: value,
             max: value,
+            or_more,
         }
     }
 
@@ -63,6 +66,7 @@ impl Values {
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.or_more |= other.or_more;
     }
 }
 
@@ -109,6 +113,8 @@ impl<'a> Look<'a> {
 pub struct Past {
     /// The values of each stretch, newest first; none where there was no sample.
     pub stretches: Vec<Option<Values>>,
+    /// Whether a value may have been higher.
+    pub or_more: bool,
     /// Whether there were samples already when the window began, and since then no hole as long as
     /// the window. What is seen of less would say something else after a restart than without one.
     pub is_whole: bool,
@@ -137,7 +143,10 @@ impl Windows {
                 self.samples.insert(name.to_owned(), VecDeque::new());
             }
             if let Some(samples) = self.samples.get_mut(name) {
-                keep(samples, at.as_millisecond(), series.value(name), span);
+                let or_more = name == TIME_LAG && series.time_lag_or_more;
+                let value = series.value(name).filter(|value| value.is_finite());
+                let values = value.map(|value| Values::one(value, or_more));
+                keep(samples, at.as_millisecond(), values, span);
             }
         }
     }
@@ -151,6 +160,7 @@ impl Windows {
         let Some(samples) = self.samples.get(look.metric) else {
             return Past {
                 stretches,
+                or_more: false,
                 is_whole: false,
             };
         };
@@ -176,6 +186,7 @@ impl Windows {
             oldest >= begins || before.is_some_and(|before| before - oldest < window)
         });
         Past {
+            or_more: stretches.iter().flatten().any(|values| values.or_more),
             stretches,
             is_whole,
         }
@@ -183,17 +194,16 @@ impl Windows {
 }
 
 /// Adds a sample, if there is a value, and lets go those that are older than `span`.
-fn keep(samples: &mut VecDeque<Sample>, at: i64, value: Option<f64>, span: i64) {
+fn keep(samples: &mut VecDeque<Sample>, at: i64, values: Option<Values>, span: i64) {
     if samples.back().is_some_and(|newest| newest.last > at) {
         samples.clear();
     }
     while samples.front().is_some_and(|s| s.last <= at - span) {
         samples.pop_front();
     }
-    let Some(value) = value.filter(|value| value.is_finite()) else {
+    let Some(values) = values else {
         return;
     };
-    let values = Values::one(value);
     match samples.back_mut() {
         Some(newest) if newest.last == at => {}
         Some(newest) if at - newest.first < span / KEPT => {

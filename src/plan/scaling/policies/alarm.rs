@@ -75,6 +75,11 @@ impl Alarm<'_> {
         }
         let look = Look::periods(metric, self.period, self.periods, context.spec.interval);
         let past = context.windows.look(look, context.observation.at);
+        if past.or_more && !self.comparison.is_above() {
+            return Err(Opinion::Settling(format!(
+                "{metric} may be more than is known yet"
+            )));
+        }
         let periods = past.stretches.iter();
         let values: Option<Vec<f64>> = periods
             .map(|values| values.as_ref().map(|values| self.value(values)))

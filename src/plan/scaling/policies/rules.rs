@@ -33,7 +33,7 @@ pub fn opinion(context: &Context<'_>, name: &str, rules: &[ScaleRule]) -> Opinio
     }
     if let Some(verdict) = verdicts.iter().find(|v| matches!(v.value, Value::TooFew)) {
         let (metric, window) = (&verdict.rule.metric, verdict.rule.time_window);
-        return Opinion::Settling(format!("{metric} was not sampled for {window} yet"));
+        return Opinion::Settling(format!("{metric} is not known for {window} yet"));
     }
     let in_rules = rules.iter().filter(|r| r.direction == Direction::Decrease);
     let least = wishes(Direction::Decrease).max_by_key(|wish| wish.count);
@@ -103,7 +103,7 @@ struct Verdict<'a> {
 enum Value {
     /// As it is compared.
     Known(f64),
-    /// The samples do not fill the window yet.
+    /// The samples do not fill the window yet, or say only what it is at least.
     TooFew,
     /// The series could not be read.
     Unreadable,
@@ -136,7 +136,11 @@ fn folded(context: &Context<'_>, rule: &ScaleRule) -> Value {
     }
     let look = Look::grains(rule, context.spec.interval);
     let past = context.windows.look(look, context.observation.at);
-    if !past.is_whole {
+    let needs_all = !matches!(
+        rule.operator,
+        Operator::GreaterThan | Operator::GreaterThanOrEqual
+    );
+    if !past.is_whole || (past.or_more && needs_all) {
         return Value::TooFew;
     }
     let grains = past.stretches.iter().flatten();

@@ -85,3 +85,38 @@ fn a_shadow_policy_is_told_and_plays_no_part() {
         &[(0, 9, 20.0, 1)],
     );
 }
+
+/// An age that may be more than is known proves that it is too much, and never that it is little.
+#[test]
+fn a_lower_bound_of_an_age_is_no_small_age() {
+    let alarm = |comparison: &str, adjustment: i32| {
+        json!({"name": "p", "step": {"metric": "timeLag", "threshold": 30, "period": "60s",
+            "comparison": comparison, "steps": always(adjustment, adjustment > 0)}})
+    };
+    let rules = |operator: &str, direction: &str| {
+        json!({"name": "p", "rules": [{"metric": "timeLag", "threshold": 30, "operator": operator,
+            "timeGrain": "60s", "timeWindow": "60s", "direction": direction}]})
+    };
+    let to = |policy: Value, since: f64, or_earlier: bool| {
+        let reading = Reading {
+            series: Series {
+                time_lag: Some(since),
+                time_lag_or_more: or_earlier,
+                arrival_rate: Some(0.0),
+                ..Series::default()
+            },
+            sustained_rate: Some(0.0),
+            ..Reading::default()
+        };
+        let (spec, observation) = (minutes(&[policy]), look(0, 4, &[(40, 100)]));
+        decide_on(&spec, &mut Scaler::default(), &observation, &reading).to
+    };
+    for or_earlier in [false, true] {
+        let (old, young) = ((60.0, or_earlier), (10.0, or_earlier));
+        let fewer = if or_earlier { 4 } else { 3 };
+        assert_eq!(to(alarm("GreaterThanThreshold", 2), old.0, old.1), 6);
+        assert_eq!(to(rules("GreaterThan", "Increase"), old.0, old.1), 5);
+        assert_eq!(to(alarm("LessThanThreshold", -1), young.0, young.1), fewer);
+        assert_eq!(to(rules("LessThan", "Decrease"), young.0, young.1), fewer);
+    }
+}
