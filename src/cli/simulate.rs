@@ -46,6 +46,9 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         pipeline.place, args.connector
     );
     manifest::refuse(&block, &problems)?;
+    for warning in &problems {
+        eprintln!("warning: {block}.{warning}");
+    }
     let steps = open_loop::run(&subject, &looks);
     match args.output.format {
         Format::Json => print!("{}", render::json(&steps)?),

@@ -217,7 +217,7 @@ fn a_policy_in_shadow_mode_plays_no_part_and_says_what_it_would_do() {
     let policies = json!({"policies": [
         {"name": "lag", "targetTracking": {"metric": "lag", "target": 100}},
         {"name": "bold", "mode": "Shadow", "targetTracking": {"metric": "lag", "target": 10}},
-        {"name": "blind", "mode": "Shadow", "targetTracking": {"metric": "none", "target": 10}},
+        {"name": "blind", "mode": "Shadow", "targetTracking": {"metric": "arrivalRate", "target": 10}},
     ]});
     let mut passes = Passes::new(&policies);
     let _ = passes.pass(0, 600);
