@@ -210,7 +210,7 @@ fn decide_on(
     trace.stage("combined", combined.count, combined.reason.clone());
     let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
     let highest = context.highest();
-    stages::partitions(&context, &mut trace, combined.is_wish);
+    stages::partitions(&context, &mut trace, &combined);
     let is_trial = stages::guards(&context, combined.covers_arrivals, &mut trace);
     stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
     let step = stages::Step {
