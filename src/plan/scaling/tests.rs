@@ -13,6 +13,7 @@ mod looks;
 mod loops;
 mod properties;
 mod readings;
+mod stories;
 
 use std::collections::BTreeMap;
 
