@@ -22,6 +22,9 @@ pub struct DecisionStatus {
     /// One sentence for a person.
     #[schemars(length(max = 512))]
     pub why: String,
+    /// Whether it was only shown: `autoscaling.mode` was `Shadow`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
     /// The stages in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -43,6 +46,16 @@ pub struct StageStatus {
     pub reason: String,
 }
 
+/// The count that a policy which plays no part would have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ShadowReplicas {
+    /// The policy.
+    #[schemars(length(max = 63))]
+    pub name: String,
+    /// The count that it wants, within the bounds and at a level of the partitions.
+    pub replicas: i32,
+}
+
 /// What the autoscaler must remember over a restart; below 8 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -62,13 +75,13 @@ pub struct ScalingMemory {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub acts: Vec<PolicyAct>,
-    /// The highest wishes of the scale-in window, falling; at most 32.
+    /// The highest wishes of the scale-in window, falling; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 16))]
     pub highest_wishes: Vec<ScalingWish>,
-    /// The lowest wishes of the scale-out window, rising; at most 32.
+    /// The lowest wishes of the scale-out window, rising; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 16))]
     pub lowest_wishes: Vec<ScalingWish>,
     /// What one pod can process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +89,37 @@ pub struct ScalingMemory {
     /// How long the group's last rebalances took, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalance_seconds: Option<i32>,
+    /// The newest occurrence of a schedule whose `replicas` was set, or passed by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedules_set: Option<Time>,
+    /// The newest occurrence of a schedule that fell into a suspension: nothing makes up for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedules_skipped: Option<Time>,
+    /// The proof that no record was unread, where `minReplicas` is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<IdleProof>,
+    /// The count that somebody else has set, while it is left alone.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<ScalingOverride>,
+}
+
+/// That no record was unread, for as long as no log grew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IdleProof {
+    /// Since when.
+    pub since: Time,
+    /// The sum of the end offsets.
+    pub ends: i64,
+}
+
+/// A count that somebody else has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScalingOverride {
+    /// When.
+    pub at: Time,
+    /// Who: the field manager.
+    #[schemars(length(max = 128))]
+    pub by: String,
 }
 
 /// A change of the count that was decided.

@@ -182,7 +182,7 @@ pub const CONSUME_RATE: &str = "consumeRate";
 /// Partitions with unread records.
 pub const LAGGING_PARTITIONS: &str = "laggingPartitions";
 /// The series that are always there and are sums over the replicas.
-const SUMS: [&str; 4] = [LAG, ARRIVAL_RATE, CONSUME_RATE, LAGGING_PARTITIONS];
+pub const SUMS: [&str; 4] = [LAG, ARRIVAL_RATE, CONSUME_RATE, LAGGING_PARTITIONS];
 
 /// When a metric's value is beyond a threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

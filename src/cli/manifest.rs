@@ -10,7 +10,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::Value;
 
-use crate::api::{self, IngestionPipeline};
+use crate::{
+    api::{self, IngestionPipeline},
+    plan::scaling::problems::{Problem, Severity},
+};
 
 const API_VERSION: &str = "sluice.dev/v1alpha1";
 const KIND: &str = "IngestionPipeline";
@@ -100,6 +103,24 @@ fn document(place: String, written: Value) -> anyhow::Result<Document> {
         written,
         object,
     })))
+}
+
+/// Warns of what is wrong with an `autoscaling` block.
+///
+/// # Errors
+/// When it cannot be used as it is; the text has a line for each reason.
+pub fn refuse(block: &str, problems: &[Problem]) -> anyhow::Result<()> {
+    let of = |severity| problems.iter().filter(move |p| p.severity == severity);
+    for warning in of(Severity::Warning) {
+        eprintln!("warning: {block}.{warning}");
+    }
+    let refused: Vec<String> = of(Severity::Refused)
+        .map(|p| format!("{block}.{p}"))
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", refused.join("\n"))
 }
 
 /// The paths of fields of `spec` that the schema does not have.

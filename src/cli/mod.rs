@@ -8,6 +8,7 @@ mod crd;
 mod manifest;
 mod output;
 mod plan;
+mod reference;
 mod run;
 mod settings;
 mod simulate;
@@ -55,7 +56,7 @@ enum Command {
     Top(Box<top::TopArgs>),
     /// Print the custom resource definition.
     #[command(after_help = CRD)]
-    Crd,
+    Crd(crd::CrdArgs),
     /// Print what a shell needs to complete this command line.
     #[command(after_help = COMPLETIONS)]
     Completions(completions::CompletionsArgs),
@@ -100,8 +101,9 @@ Examples:
   sluice top readings --once                    # one line a connector, for scripts";
 
 const CRD: &str = "\
-Example:
-  sluice crd | kubectl apply --server-side -f -";
+Examples:
+  sluice crd | kubectl apply --server-side -f -
+  sluice crd --docs                             # a page of every field";
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -126,7 +128,7 @@ pub fn main() -> ExitCode {
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match args.command {
         Command::Run(args) => run::run(*args),
-        Command::Crd => crd::crd(),
+        Command::Crd(args) => crd::crd(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Top(args) => top::top(&args),
         Command::Check(args) => check::check(&args),

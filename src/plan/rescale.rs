@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use super::{
     Decided, Known, Numbers, ScalingPlan, Unknown, names,
     pipeline::Subject,
-    scaling::{self, Decision, Observation, Scaler},
+    scaling::{self, Decision, Newest, Observation, Scaler},
     settle::Autoscaled,
 };
 use crate::api::{
     common::{Duration, Reason},
     connectors::{Connector, ConnectorStatus},
+    scaling::Mode,
 };
 
 /// How often a connector without `autoscaling` is sampled.
@@ -64,7 +65,7 @@ impl SampleSeen {
 pub fn rescale(
     subject: Subject<'_>,
     connector: &Connector,
-    seen: &SampleSeen,
+    seen: SampleSeen,
     conflict: Option<&str>,
     scaler: &mut Scaler,
 ) -> ScalingPlan {
@@ -82,13 +83,13 @@ pub fn rescale(
     let Some(spec) = &connector.autoscaling else {
         let series = scaling::measure(SAMPLE_EVERY, offset_reset, scaler, &seen.observation);
         plan.series = numbers(&series);
+        plan.newest = Some(Newest::measured(seen.observation));
         return plan;
     };
-    let guard = guard(subject, counts, conflict, seen);
-    let decide = if guard.is_some() {
-        scaling::decide_without_acting
-    } else {
-        scaling::decide
+    let guard = guard(subject, spec.mode, counts, conflict, &seen);
+    let decide = match &guard {
+        Some((reason, _)) if *reason != Reason::Shadow => scaling::decide_without_acting,
+        _ => scaling::decide,
     };
     let decision = decide(spec, offset_reset, scaler, &seen.observation);
     plan.series = numbers(&decision.series);
@@ -110,12 +111,14 @@ pub fn rescale(
             },
         )
     });
+    plan.newest = Some(Newest::decided(seen.observation, decision, spec, scaler));
     plan
 }
 
 /// Why the count is not touched, whatever was decided.
 fn guard(
     subject: Subject<'_>,
+    mode: Mode,
     counts: Option<&CountsSeen>,
     conflict: Option<&str>,
     seen: &SampleSeen,
@@ -127,6 +130,12 @@ fn guard(
         Some((
             Reason::Paused,
             "held by the annotation sluice.dev/paused".to_owned(),
+        ))
+    } else if mode == Mode::Shadow {
+        // Before other scalers: beside one it shows what it would do in its place.
+        Some((
+            Reason::Shadow,
+            "autoscaling.mode is Shadow: decisions are made and shown, and nobody acts".to_owned(),
         ))
     } else if let Some(other) = conflict {
         Some((
@@ -161,13 +170,16 @@ fn decided(
     kept: Kept<'_>,
 ) -> Decided {
     let held = guard.is_some();
+    let is_told = guard
+        .as_ref()
+        .is_none_or(|(reason, _)| *reason == Reason::Shadow);
     let (reason, active) =
         guard.unwrap_or_else(|| (decision.active.reason, decision.active.message.clone()));
     let mut decisions = kept
         .last
         .map(|last| last.decisions.clone())
         .unwrap_or_default();
-    if !held {
+    if is_told {
         scaling::remember(&mut decisions, decision);
     }
     Decided {
@@ -181,6 +193,8 @@ fn decided(
         why: decision.why.clone(),
         decisions,
         memory: kept.scaler.memory(),
+        shadow_replicas: (is_told && decision.is_shadow).then_some(decision.to),
+        shadow: decision.shadow.clone(),
     }
 }
 
@@ -227,9 +241,8 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
 }
 
 fn remembered(last: &ConnectorStatus) -> Option<Reason> {
-    let word = last.scaling_reason.as_deref()?;
-    Reason::ALL
-        .iter()
-        .copied()
-        .find(|reason| reason.as_str() == word)
+    Reason::of(last.scaling_reason.as_deref()?)
 }
+
+#[cfg(test)]
+mod tests;

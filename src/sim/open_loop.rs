@@ -42,6 +42,8 @@ fn observation(subject: &Subject<'_>, look: &Look, replicas: i32) -> Observation
         partition_counts: counts.unwrap_or_default(),
         metrics: look.metrics.clone(),
         group: look.group,
+        offsets_retention_seconds: look.offsets_retention_seconds,
+        overridden: look.overridden.clone(),
     }
 }
 

@@ -8,15 +8,20 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
+    activation::Idle,
     acts::Acts,
     capacity::{Capacity, three_digits},
     gate::Gate,
+    observation::Override,
+    schedules::Seen,
     time::{seconds_between, whole_second},
 };
-use crate::api::decisions::{LearntCapacity, ScalingChange, ScalingMemory, ScalingWish};
+use crate::api::decisions::{
+    IdleProof, ScalingChange, ScalingMemory, ScalingOverride, ScalingWish,
+};
 
 /// How many wishes are kept for one direction.
-const WISHES: usize = 32;
+const WISHES: usize = 16;
 /// How many changes are kept.
 const CHANGES: usize = 24;
 /// How long a change is kept, in seconds: as long as the longest cooldown.
@@ -68,9 +73,11 @@ impl Wishes {
 
     /// Adds the wish of this moment and returns the most cautious one of the window: those made
     /// less than `window` seconds ago, and this one. Before the first wish the present count was
-    /// wished for, as the `HorizontalPodAutoscaler` has it.
+    /// wished for, as the `HorizontalPodAutoscaler` has it; for scale-in also after a restart, since
+    /// what is remembered may lack the wishes of the last minutes.
     pub fn settle(&mut self, at: Timestamp, present: i32, wish: i32, window: f64) -> i32 {
-        if self.wishes.is_empty() {
+        let restarted = self.wishes.back().is_some_and(|wish| wish.until.is_none());
+        if self.wishes.is_empty() || (restarted && self.cautious == Cautious::Highest) {
             self.push(whole_second(at), present);
         }
         for wish in &mut self.wishes {
@@ -163,6 +170,12 @@ pub struct Memory {
     pub capacity: Option<Capacity>,
     /// The rebalance gate.
     pub gate: Gate,
+    /// The occurrences of schedules that were dealt with.
+    pub schedules: Seen,
+    /// The proof that no record was unread, where the last pod may go.
+    pub idle: Option<Idle>,
+    /// The count that somebody else has set, while it is left alone.
+    pub overridden: Option<Override>,
 }
 
 impl Default for Memory {
@@ -176,6 +189,9 @@ impl Default for Memory {
             lowest: Wishes::new(Cautious::Lowest),
             capacity: None,
             gate: Gate::default(),
+            schedules: Seen::default(),
+            idle: None,
+            overridden: None,
         }
     }
 }
@@ -224,14 +240,19 @@ impl Memory {
             acts: self.acts.to_status(),
             highest_wishes: self.highest.to_status(),
             lowest_wishes: self.lowest.to_status(),
-            capacity: self.capacity.as_ref().map(|capacity| LearntCapacity {
-                per_replica: capacity.per_replica,
-                samples: capacity.samples,
-                too_much: capacity.too_much,
-                revision: capacity.revision.clone(),
-            }),
+            capacity: self.capacity.as_ref().map(Capacity::to_status),
             #[expect(clippy::cast_possible_truncation, reason = "0 to 180 whole seconds")]
             rebalance_seconds: self.gate.rebalance_seconds.map(|s| s as i32),
+            schedules_set: self.schedules.set.map(Time),
+            schedules_skipped: self.schedules.skipped.map(Time),
+            idle: self.idle.map(|idle| IdleProof {
+                since: Time(idle.since),
+                ends: idle.ends,
+            }),
+            overridden: self.overridden.as_ref().map(|held| ScalingOverride {
+                at: Time(held.at),
+                by: held.by.clone(),
+            }),
         }
     }
 
@@ -253,6 +274,18 @@ impl Memory {
             lowest: Wishes::from_status(Cautious::Lowest, &status.lowest_wishes),
             capacity: capacity.filter(|c| c.per_replica > 0.0),
             gate: Gate::remembering(status.rebalance_seconds.map(f64::from)),
+            schedules: Seen {
+                set: status.schedules_set.as_ref().map(|time| time.0),
+                skipped: status.schedules_skipped.as_ref().map(|time| time.0),
+            },
+            idle: status.idle.as_ref().map(|idle| Idle {
+                since: idle.since.0,
+                ends: idle.ends,
+            }),
+            overridden: status.overridden.as_ref().map(|held| Override {
+                at: held.at.0,
+                by: held.by.clone(),
+            }),
         }
     }
 }
@@ -352,9 +385,10 @@ mod tests {
         let text = serde_json::to_string(&status).unwrap();
         let mut back = Memory::from_status(&serde_json::from_str(&text).unwrap());
         assert_eq!(back.to_status(), status);
-        // The newest wish counts as made until the restart: waiting longer does no harm.
-        assert_eq!(back.highest.settle(at(319), 6, 2, 300.0), 4);
-        assert_eq!(back.highest.settle(at(320), 6, 2, 300.0), 2);
+        // Status may lack the wishes of the last minutes: a window begins with the restart.
+        assert_eq!(back.highest.settle(at(40), 6, 2, 300.0), 6);
+        assert_eq!(back.highest.settle(at(339), 6, 2, 300.0), 6);
+        assert_eq!(back.highest.settle(at(340), 6, 2, 300.0), 2);
     }
 
     /// Only what was added since the last scale-in, and not long ago, is on its way; when there are

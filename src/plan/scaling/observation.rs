@@ -34,6 +34,23 @@ pub struct Observation {
     /// The state of the group.
     #[serde(default)]
     pub group: GroupState,
+    /// How long, in seconds, the broker keeps the commits of a group without members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offsets_retention_seconds: Option<i64>,
+    /// That somebody else has set `replicas`. A count that only differs from the last decision is
+    /// none: it is what was seen.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
+}
+
+/// A count that somebody else has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Override {
+    /// When.
+    pub at: Timestamp,
+    /// Who: the field manager, such as `kubectl`.
+    pub by: String,
 }
 
 /// The offsets of one partition.

@@ -5,7 +5,7 @@
 //! a minute later. It comes back exactly when more arrives than the pods that are left can process.
 
 use super::{
-    decision::amount,
+    decision::{PASSES, amount},
     policies::{self, Context, Trigger, is_backlog},
     steady::whole_count,
 };
@@ -39,7 +39,7 @@ pub fn scale_in(context: &Context<'_>, wanted: i32, covers_arrivals: bool) -> Re
         Rehearsed {
             count: wanted,
             is_trial: false,
-            reason: "passes".to_owned(),
+            reason: PASSES.to_owned(),
         }
     };
     without_flapping(context, bears)
@@ -119,7 +119,7 @@ fn bears_load(context: &Context<'_>, wanted: i32) -> Rehearsed {
             let reason = "the group was not watched for long enough yet".to_owned();
             return rehearsed(replicas, false, reason);
         }
-        None => return rehearsed(wanted, false, "passes".to_owned()),
+        None => return rehearsed(wanted, false, PASSES.to_owned()),
     };
     let Some(capacity) = capacity else {
         return rehearsed(wanted, false, "nothing was processed yet".to_owned());

@@ -69,7 +69,7 @@ impl Series {
         clippy::cast_possible_truncation,
         reason = "clamped to what an i64 holds"
     )]
-    fn set(&mut self, name: &str, value: Option<f64>) {
+    pub fn set(&mut self, name: &str, value: Option<f64>) {
         match name {
             LAG => self.lag = value.map(|v| v as i64),
             TIME_LAG => {

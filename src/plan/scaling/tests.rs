@@ -11,8 +11,10 @@ mod keda;
 mod kinds;
 mod looks;
 mod loops;
+mod outlook;
 mod properties;
 mod readings;
+mod remembered;
 mod stories;
 
 use std::collections::BTreeMap;

@@ -218,6 +218,13 @@ fn keep(samples: &mut VecDeque<Sample>, at: i64, values: Option<Values>, span: i
     }
 }
 
+/// How far back the longest look of `policies` reaches; nothing where none looks back.
+pub fn longest<'a>(policies: impl Iterator<Item = &'a Policy>, interval: Duration) -> Duration {
+    let looks = policies.flat_map(|policy| looks(policy, interval));
+    let longest = looks.map(|look| look.window).max();
+    longest.unwrap_or(Duration::from_secs(0))
+}
+
 /// What a policy looks back on.
 fn looks(policy: &Policy, interval: Duration) -> Vec<Look<'_>> {
     match policy.kind() {

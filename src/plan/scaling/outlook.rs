@@ -1,0 +1,218 @@
+//! What would change a decision. Nothing here has a formula of its own: the decision is made again,
+//! by the same functions, at later times, with other values or with other bounds, until it comes
+//! out differently. That takes many decisions, so it is only done when somebody asks.
+
+mod thresholds;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Scaler, decide_on,
+    decision::Decision,
+    memory::Memory,
+    observation::{GroupState, Observation},
+    series::Reading,
+};
+use crate::api::{
+    common::Duration,
+    scaling::Autoscaling,
+    schedules::Suspension,
+    steadiness::{Behavior, Cooldown, DirectionBehavior},
+};
+
+/// How far ahead is looked, in seconds: the longest window is an hour.
+const AHEAD: u64 = 3600;
+/// The shortest time between two decisions that are tried, in seconds.
+const STEP: u64 = 5;
+/// More than any bound.
+const ANY: i32 = 1000;
+
+/// What would change `decision`, in sentences for a person, the nearest first; empty where nothing
+/// would. `scaler` is the autoscaler after it.
+#[must_use]
+pub fn outlook(
+    spec: &Autoscaling,
+    scaler: &Scaler,
+    observation: &Observation,
+    decision: &Decision,
+) -> Vec<String> {
+    let now = Situation::after(spec, scaler, observation, decision);
+    let mut lines: Vec<String> = now.in_time().into_iter().collect();
+    lines.extend(now.once_known());
+    lines.extend(now.without_suspension());
+    let patient = now.patient();
+    let settled = patient.decide();
+    lines.extend(patient.beyond_bounds(&settled));
+    lines.extend(thresholds::lines(&patient, settled.to));
+    lines
+}
+
+/// Everything that the next decision rests on.
+#[derive(Clone, Debug)]
+struct Situation {
+    spec: Autoscaling,
+    scaler: Scaler,
+    observation: Observation,
+    reading: Reading,
+}
+
+impl Situation {
+    /// One interval after a decision was carried out, with everything as it was.
+    fn after(
+        spec: &Autoscaling,
+        scaler: &Scaler,
+        observation: &Observation,
+        decision: &Decision,
+    ) -> Self {
+        let mut observation = observation.clone();
+        if decision.to != decision.from && !decision.is_shadow {
+            observation.replicas = decision.to;
+            observation.ready = decision.to;
+        }
+        let mut next = Self {
+            spec: spec.clone(),
+            scaler: scaler.without_history(),
+            observation,
+            reading: scaler.reading.clone(),
+        };
+        next.pass(spec.interval.as_secs());
+        next
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        let seconds = SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
+        let at = self.observation.at.saturating_add(seconds);
+        self.observation.at = at.unwrap_or(Timestamp::MAX);
+    }
+
+    const fn replicas(&self) -> i32 {
+        self.observation.replicas
+    }
+
+    fn decide(&self) -> Decision {
+        self.clone().decided()
+    }
+
+    fn decided(&mut self) -> Decision {
+        decide_on(
+            &self.spec,
+            &mut self.scaler,
+            &self.observation,
+            &self.reading,
+        )
+    }
+
+    /// The first change if everything stays as it is, and what it waits for until then.
+    fn in_time(&self) -> Option<String> {
+        let mut later = self.clone();
+        let interval = self.spec.interval.as_secs().max(1);
+        let step = interval * STEP.div_ceil(interval);
+        let mut held = None;
+        for _ in 0..AHEAD / step {
+            let decision = later.decided();
+            if decision.to != self.replicas() {
+                return Some(change(&decision, held, self.observation.at));
+            }
+            held = decision.held_by();
+            later.pass(step);
+        }
+        let time = Duration::from_secs(AHEAD);
+        let count = self.replicas();
+        Some(format!(
+            "stays at {count} for the next {time} if nothing else changes"
+        ))
+    }
+
+    /// What is decided once everything can be read.
+    fn once_known(&self) -> Option<String> {
+        self.reading.unreadable.as_ref()?;
+        let mut known = self.clone();
+        known.reading.unreadable = None;
+        let to = known.decided().to;
+        (to != self.decide().to).then(|| format!("{to} once every partition can be read"))
+    }
+
+    /// What is decided when a person takes the suspension back.
+    fn without_suspension(&self) -> Option<String> {
+        let mut free = self.clone();
+        free.spec.suspend = Suspension::default();
+        let to = free.decided().to;
+        (to != self.decide().to).then(|| format!("{to} when autoscaling.suspend is taken back"))
+    }
+
+    /// The same, as if every wait were over and nothing were on the move: what the count comes to in
+    /// the end.
+    fn patient(&self) -> Self {
+        let mut patient = self.clone();
+        let none = Duration::from_secs(0);
+        let direction = |tolerance| DirectionBehavior {
+            stabilization_window: Some(none),
+            tolerance,
+            ..DirectionBehavior::default()
+        };
+        patient.spec.cooldown = Cooldown {
+            scale_out: none,
+            scale_in: none,
+        };
+        patient.spec.warmup = none;
+        patient.spec.behavior = Behavior {
+            scale_out: direction(self.spec.behavior.scale_out.tolerance),
+            scale_in: direction(self.spec.behavior.scale_in.tolerance),
+        };
+        patient.spec.suspend = Suspension::default();
+        patient.observation.group = GroupState::Stable;
+        patient.scaler.memory = Memory {
+            capacity: self.scaler.memory.capacity.clone(),
+            ..Memory::default()
+        };
+        patient
+    }
+
+    /// What is wanted beyond the bounds that `settled` came to lie at.
+    fn beyond_bounds(&self, settled: &Decision) -> Vec<String> {
+        let (count, inputs) = (settled.to, &settled.inputs);
+        let (min, max) = (inputs.min_replicas, inputs.max_replicas);
+        let shares = inputs.partitions.iter().max().copied().unwrap_or_default();
+        let with = |change: fn(&mut Autoscaling)| {
+            let mut other = self.clone();
+            change(&mut other.spec);
+            Some(other.decided().to)
+        };
+        let raised = with(|spec| spec.max_replicas = ANY).filter(|&to| to > count);
+        let idle = with(|spec| spec.partitions.allow_idle = true).filter(|&to| to > count);
+        let lowered = with(|spec| spec.min_replicas = 1).filter(|&to| to < count);
+        let both = with(|spec| {
+            spec.max_replicas = ANY;
+            spec.partitions.allow_idle = true;
+        });
+        let both = both.filter(|&to| to > count && raised.is_none() && idle.is_none());
+        let lines = [
+            raised.map(|to| format!("raise maxReplicas ({max}): {to} are wanted")),
+            idle.map(|to| format!("add partitions (now {shares}): {to} replicas are wanted")),
+            both.map(|to| format!("raise maxReplicas ({max}) and add partitions: {to} are wanted")),
+            lowered.map(|to| format!("lower minReplicas ({min}): {to} would do")),
+        ];
+        lines.into_iter().flatten().collect()
+    }
+}
+
+/// A change that time brings.
+fn change(decision: &Decision, held: Option<&'static str>, now: Timestamp) -> String {
+    let (from, to, at) = (decision.from, decision.to, clock(decision.at, now));
+    let when = match held {
+        Some("stabilization") => " when the stabilization window ends".to_owned(),
+        Some("cooldown") => " when the cooldown ends".to_owned(),
+        Some("warm-up") => " when the warm-up ends".to_owned(),
+        Some("rebalance gate") => " when the rebalance gate opens".to_owned(),
+        Some(stage) => format!(" when {stage} lets it pass"),
+        None => String::new(),
+    };
+    format!("{from} -> {to} at {at}{when}, if nothing else changes")
+}
+
+/// The time of day in UTC, with its date where that is not today.
+fn clock(at: Timestamp, now: Timestamp) -> String {
+    let day = |at: Timestamp| at.strftime("%F").to_string();
+    let format = if day(at) == day(now) { "%TZ" } else { "%FT%TZ" };
+    at.strftime(format).to_string()
+}
