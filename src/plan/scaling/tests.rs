@@ -16,6 +16,7 @@ mod outlook;
 mod properties;
 mod readings;
 mod remembered;
+mod stories;
 mod zero;
 
 use std::collections::BTreeMap;
