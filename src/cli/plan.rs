@@ -19,7 +19,7 @@ use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
     manifest::{self, Document, Pipeline},
     now,
-    output::{self, Format, OutputArgs},
+    output::{self, ObjectArgs},
     settings,
 };
 use crate::{
@@ -50,7 +50,7 @@ pub struct PlanArgs {
     #[arg(long)]
     live: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ObjectArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -123,14 +123,12 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         let one = |pipeline: &Pipeline| without_cluster(args, pipeline);
         pipelines.iter().map(one).collect::<anyhow::Result<_>>()?
     };
-    match args.output.format {
-        Format::Json => output::json(&json!({
-            "live": args.live,
-            "changes": planned.iter().any(Planned::changes),
-            "pipelines": planned,
-        }))?,
-        Format::Table => print!("{}", table(&planned)),
-    }
+    let object = json!({
+        "live": args.live,
+        "changes": planned.iter().any(Planned::changes),
+        "pipelines": planned,
+    });
+    args.output.format.print(&object, || table(&planned))?;
     Ok(verdict(&planned))
 }
 

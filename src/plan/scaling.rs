@@ -39,7 +39,7 @@ use self::{
     bounds::InForce,
     capacity::Capacity,
     combine::{Combined, combine},
-    decision::{Inputs, Trace},
+    decision::Trace,
     gate::Passage,
     history::{History, standing},
     levels::Levels,
@@ -50,9 +50,10 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Stage, headline, remember},
+    decision::{Decision, Inputs, Stage, amount, headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, Override, PartitionSample},
+    outlook::outlook_of_kept,
     series::Series,
 };
 use super::Finding;

@@ -83,9 +83,10 @@ impl Wishes {
         for wish in &mut self.wishes {
             wish.until.get_or_insert(whole_second(at));
         }
+        // Times are rounded up, so a wish of this second may lie ahead; without a window it is over.
         while self.wishes.front().is_some_and(|wish| {
             wish.until
-                .is_some_and(|until| seconds_between(until, at) >= window)
+                .is_some_and(|until| window <= 0.0 || seconds_between(until, at) >= window)
         }) {
             self.wishes.pop_front();
         }
@@ -341,6 +342,9 @@ mod tests {
 
     #[test]
     fn without_a_window_only_the_present_wish_counts() {
+        let within_a_second = at(0) + jiff::SignedDuration::from_millis(500);
+        let mut lowest = Wishes::new(Cautious::Lowest);
+        assert_eq!(lowest.settle(within_a_second, 1, 6, 0.0), 6);
         let mut window = Wishes::new(Cautious::Highest);
         assert_eq!(window.settle(at(0), 10, 3, 0.0), 3);
     }

@@ -4,6 +4,8 @@
 
 mod thresholds;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -11,10 +13,12 @@ use super::{
     decision::Decision,
     memory::Memory,
     observation::{GroupState, Observation},
-    series::Reading,
+    series::{Reading, Series},
 };
 use crate::api::{
     common::Duration,
+    decisions::{DecisionStatus, ScalingMemory},
+    policies::{MetricOf, Policy, TargetTracking},
     scaling::Autoscaling,
     schedules::Suspension,
     steadiness::{Behavior, Cooldown, DirectionBehavior},
@@ -45,6 +49,89 @@ pub fn outlook(
     lines.extend(patient.beyond_bounds(&settled));
     lines.extend(thresholds::lines(&patient, settled.to));
     lines
+}
+
+/// What would change a decision of which only status is left, looked at `now`: taken that the
+/// policies go on wanting what they wanted. `memory` is what status remembers, `partitions` the
+/// number of each topic's.
+#[must_use]
+pub fn outlook_of_kept(
+    spec: &Autoscaling,
+    memory: Option<&ScalingMemory>,
+    partitions: &BTreeMap<String, i32>,
+    decision: &DecisionStatus,
+    now: Timestamp,
+) -> Vec<String> {
+    let output = |name: &str| {
+        let mut stages = decision.stages.iter();
+        stages.find(|s| s.name == name).map(|s| s.output)
+    };
+    let Some(wanted) = output("combined") else {
+        return Vec::new();
+    };
+    let situation = |wish| Situation {
+        spec: wanting(spec),
+        scaler: Scaler::restore(memory.map(|m| as_of(m, decision)).as_ref()),
+        observation: Observation {
+            at: now,
+            replicas: decision.to,
+            ready: decision.to,
+            partition_counts: partitions.clone(),
+            group: GroupState::Stable,
+            ..Observation::default()
+        },
+        reading: reading(wish),
+    };
+    let known = situation(output("rehearsal").unwrap_or(wanted));
+    let mut lines: Vec<String> = known.in_time().into_iter().collect();
+    lines.extend(known.without_suspension());
+    let patient = situation(wanted).patient();
+    lines.extend(patient.beyond_bounds(&patient.decide()));
+    lines
+}
+
+/// The series by which the policies' wish is given.
+const WISH: &str = "wish";
+
+/// A block whose only policy wants what the series [`WISH`] says.
+fn wanting(spec: &Autoscaling) -> Autoscaling {
+    let mut spec = spec.clone();
+    spec.policies = vec![Policy {
+        name: WISH.to_owned(),
+        target_tracking: Some(TargetTracking {
+            metric: WISH.to_owned(),
+            target: 1.0,
+            of: Some(MetricOf::Total),
+            ..TargetTracking::default()
+        }),
+        ..Policy::default()
+    }];
+    spec.behavior.scale_out.tolerance = Some(0.0);
+    spec.behavior.scale_in.tolerance = Some(0.0);
+    spec
+}
+
+/// A reading with nothing but the wish; nothing arrives that a rehearsal could mind.
+fn reading(wish: i32) -> Reading {
+    let mut series = Series {
+        arrival_rate: Some(0.0),
+        ..Series::default()
+    };
+    series.set(WISH, Some(wish.into()));
+    Reading {
+        series,
+        sustained_rate: Some(0.0),
+        ..Reading::default()
+    }
+}
+
+/// What was remembered with the decision: a wish without a time was made at that moment.
+fn as_of(memory: &ScalingMemory, decision: &DecisionStatus) -> ScalingMemory {
+    let mut memory = memory.clone();
+    for wish in &mut memory.highest_wishes {
+        wish.until.get_or_insert_with(|| decision.at.clone());
+    }
+    memory
 }
 
 /// Everything that the next decision rests on.

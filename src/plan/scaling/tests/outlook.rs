@@ -153,6 +153,54 @@ fn each_thing_that_holds_a_count_is_told_with_what_ends_it() {
     }
 }
 
+/// Of a decision in status there is less to tell: what time and the bounds do to it.
+#[test]
+fn a_decision_of_which_only_status_is_left_is_told_from_its_stages() {
+    let series = |lag: i64| json!({"lag": lag, "arrivalRate": 10.0, "consumeRate": 1000.0});
+    let window = json!({"behavior": {"scaleIn": {"stabilizationWindow": "5m"}}});
+    for (more, lags, expected) in [
+        (
+            window,
+            vec![600, 300],
+            vec!["6 -> 3 at 10:05:00Z when the stabilization window ends, if nothing else changes"],
+        ),
+        (
+            json!({"cooldown": {"scaleIn": "10m"}}),
+            vec![600, 400, 300],
+            vec!["4 -> 3 at 10:10:05Z when the cooldown ends, if nothing else changes"],
+        ),
+        (
+            json!({"maxReplicas": 6}),
+            vec![600, 1400],
+            vec![
+                "stays at 6 for the next 1h if nothing else changes",
+                "raise maxReplicas (6): 14 are wanted",
+            ],
+        ),
+        (
+            json!({"maxReplicas": 7, "partitions": {"align": false}}),
+            vec![6000],
+            vec![
+                "stays at 7 for the next 1h if nothing else changes",
+                "raise maxReplicas (7): 12 are wanted",
+            ],
+        ),
+    ] {
+        let samples: Vec<_> = (0..).step_by(5).zip(lags.into_iter().map(series)).collect();
+        let samples: Vec<_> = samples.iter().map(|(at, series)| (*at, series)).collect();
+        let After {
+            spec,
+            scaler,
+            decision,
+            ..
+        } = After::of(&more, &samples);
+        let partitions = BTreeMap::from([("t".to_owned(), 12)]);
+        let (memory, kept) = (scaler.memory(), decision.whole());
+        let told = outlook_of_kept(&spec, Some(&memory), &partitions, &kept, at(60));
+        assert_eq!(told, expected, "{more}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
