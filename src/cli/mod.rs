@@ -93,9 +93,12 @@ const SIMULATE: &str = "\
 Examples:
   sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl
   sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl -o json
+  sluice simulate --pipeline readings.yaml --connector enrich --trace arrivals.jsonl \\
+    --closed-loop model.yaml --slo 30s
 
-A trace is JSON Lines: what was seen of the consumer group, as sluice record writes it. The decisions
-are those that the operator would have made. Exit status: 0, or 2 when a file is refused.";
+A trace is JSON Lines: what was seen of the consumer group, or, with a model of the consumers, how
+many records arrive per second. The decisions are those that the operator would have made. Exit
+status: 0, or 2 when a file is refused.";
 
 const TOP: &str = "\
 Examples:

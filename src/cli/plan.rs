@@ -32,6 +32,7 @@ use crate::{
     plan::{
         self, Finding, Identity, Known, Look, Settings, Severity, Unknown, changes, offline,
         pipeline::{LookSeen, Subject},
+        scaling::problems,
     },
 };
 
@@ -112,6 +113,9 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
             Document::Other(what) => eprintln!("note: passed over: {what}"),
         }
     }
+    for pipeline in &pipelines {
+        refuse(pipeline)?;
+    }
     let planned = if args.live {
         Runtime::new()?.block_on(live(args, &pipelines))?
     } else {
@@ -126,6 +130,19 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
     });
     args.output.format.print(&object, || table(&planned))?;
     Ok(verdict(&planned))
+}
+
+/// Refuses a pipeline with an `autoscaling` block that cannot be used as it is.
+fn refuse(pipeline: &Pipeline) -> anyhow::Result<()> {
+    for connector in &pipeline.object.spec.connectors {
+        let block = format!(
+            "{}: spec.connectors[{}].autoscaling",
+            pipeline.place, connector.name
+        );
+        let problems = connector.autoscaling.as_ref().map(problems::problems);
+        manifest::refuse(&block, &problems.unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 fn verdict(planned: &[Planned]) -> ExitCode {

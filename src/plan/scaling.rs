@@ -240,7 +240,8 @@ fn decide_on(
     let highest = context.highest();
     stages::in_time(&in_force, &mut trace);
     let set = in_force.set.is_some();
-    stages::partitions(&context, &mut trace, wanted.combined.is_wish && !set);
+    let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set);
+    stages::partitions(&context, &mut trace, wish);
     if set {
         stages::remember_wish(spec, &mut scaler.memory, at, &trace);
     } else {

@@ -2,8 +2,11 @@
 //! the operator runs. Open loop: observations as they were recorded. Closed loop: arrivals, and a
 //! model of the group that consumes them. Pure: no clock, no files, no network.
 
+pub mod closed_loop;
+pub mod group;
 pub mod open_loop;
 pub mod render;
+pub mod summary;
 pub mod trace;
 
 use std::collections::BTreeMap;
@@ -74,6 +77,8 @@ fn topics(spec: &IngestionPipelineSpec, connector: &Connector) -> BTreeMap<Strin
 pub struct Step {
     /// Pods that were ready.
     pub ready: i32,
+    /// Records per second that arrived, where the trace says it.
+    pub arrivals: Option<f64>,
     /// What was decided, and from which series.
     pub decision: Decision,
 }

@@ -5,11 +5,10 @@ use super::{Step, Subject, trace::Look};
 use crate::plan::scaling::{self, Observation, Scaler};
 
 /// Decides once for each look, in order.
-#[must_use]
-pub fn run(subject: &Subject<'_>, looks: &[Look]) -> Vec<Step> {
+pub fn run<'a>(subject: &'a Subject<'_>, looks: &'a [Look]) -> impl Iterator<Item = Step> {
     let mut scaler = Scaler::default();
     let mut replicas = 0;
-    let step = |look: &Look| {
+    let step = move |look: &Look| {
         let observation = observation(subject, look, replicas);
         let decision = scaling::decide(
             subject.spec,
@@ -20,10 +19,11 @@ pub fn run(subject: &Subject<'_>, looks: &[Look]) -> Vec<Step> {
         replicas = decision.to;
         Step {
             ready: observation.ready,
+            arrivals: None,
             decision,
         }
     };
-    looks.iter().map(step).collect()
+    looks.iter().map(step)
 }
 
 /// What the autoscaler sees; `replicas` is what the last decision made it.
@@ -85,9 +85,9 @@ mod tests {
             line(5, 35, ""),
             line(10, 35, r#","replicas":2,"ready":1"#),
         ];
-        let steps = run(&subject, &trace::looks(&lines.join("\n")).unwrap());
+        let looks = trace::looks(&lines.join("\n")).unwrap();
+        let steps = run(&subject, &looks);
         let counts: Vec<_> = steps
-            .iter()
             .map(|s| (s.decision.from, s.decision.to, s.ready))
             .collect();
         assert_eq!(counts, [(1, 4, 1), (4, 4, 4), (2, 4, 1)]);

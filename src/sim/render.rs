@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Step;
+use super::{Step, summary::Summary};
 use crate::plan::scaling::Stage;
 
 /// A decision as a program reads it.
@@ -17,24 +17,32 @@ struct Line<'a> {
     stages: &'a [Stage],
 }
 
-/// One object a line.
+/// A decision as one line.
 ///
 /// # Errors
 /// When a value has no form in JSON.
-pub fn json(steps: &[Step]) -> serde_json::Result<String> {
-    let mut text = String::new();
-    for Step { decision, .. } in steps {
-        text += &serde_json::to_string(&Line {
-            at: decision.at,
-            from: decision.from,
-            to: decision.to,
-            by: &decision.by,
-            why: &decision.why,
-            stages: &decision.stages,
-        })?;
-        text.push('\n');
+pub fn json(step: &Step) -> serde_json::Result<String> {
+    let decision = &step.decision;
+    serde_json::to_string(&Line {
+        at: decision.at,
+        from: decision.from,
+        to: decision.to,
+        by: &decision.by,
+        why: &decision.why,
+        stages: &decision.stages,
+    })
+}
+
+/// The last line of a closed loop.
+///
+/// # Errors
+/// When a value has no form in JSON.
+pub fn summary(summary: Summary) -> serde_json::Result<String> {
+    #[derive(Serialize)]
+    struct Last {
+        summary: Summary,
     }
-    Ok(text)
+    serde_json::to_string(&Last { summary })
 }
 
 /// The columns of the table for people.
@@ -42,21 +50,58 @@ const HEAD: [&str; 8] = [
     "AT", "REPLICAS", "READY", "LAG", "BEHIND", "ARRIVE/S", "BY", "WHY",
 ];
 
-/// The table for people: the first and the last decision, those that changed the count, and those
-/// for which another policy or stage stands than before.
-#[must_use]
-pub fn rows(steps: &[Step]) -> Vec<[String; 8]> {
-    let last = steps.len().saturating_sub(1);
-    let mut by = None;
-    let told = steps.iter().enumerate().filter(|(index, step)| {
+/// The table for people, as it comes about: the first and the last decision, those that changed the
+/// count, and those for which another policy or stage stands than before.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<[String; 8]>,
+    by: Option<String>,
+    /// The last decision, where it is no row yet.
+    last: Option<Step>,
+    decisions: usize,
+    changes: usize,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            rows: vec![HEAD.map(ToOwned::to_owned)],
+            by: None,
+            last: None,
+            decisions: 0,
+            changes: 0,
+        }
+    }
+}
+
+impl Table {
+    /// Takes in the next decision.
+    pub fn add(&mut self, step: Step) {
         let decision = &step.decision;
-        let differs = by.replace(&decision.by) != Some(&decision.by);
-        differs || decision.from != decision.to || *index == last
-    });
-    let head = HEAD.map(ToOwned::to_owned);
-    std::iter::once(head)
-        .chain(told.map(|(_, step)| row(step)))
-        .collect()
+        let changes = decision.from != decision.to;
+        self.decisions += 1;
+        self.changes += usize::from(changes);
+        if changes || self.by.as_ref() != Some(&decision.by) {
+            self.by = Some(decision.by.clone());
+            self.rows.push(row(&step));
+            self.last = None;
+        } else {
+            self.last = Some(step);
+        }
+    }
+
+    /// The rows, the first of them the head.
+    #[must_use]
+    pub fn rows(mut self) -> Vec<[String; 8]> {
+        self.rows.extend(self.last.as_ref().map(row));
+        self.rows
+    }
+
+    /// How many decisions there were, and how many changed the count.
+    #[must_use]
+    pub fn count(&self) -> String {
+        format!("{} decisions, {} changes", self.decisions, self.changes)
+    }
 }
 
 fn row(step: &Step) -> [String; 8] {
@@ -87,11 +132,4 @@ fn row(step: &Step) -> [String; 8] {
 /// The unknown is a dash.
 fn told(value: Option<String>) -> String {
     value.unwrap_or_else(|| "-".to_owned())
-}
-
-/// How many decisions there were, and how many changed the count.
-#[must_use]
-pub fn count(steps: &[Step]) -> String {
-    let changes = steps.iter().filter(|s| s.decision.from != s.decision.to);
-    format!("{} decisions, {} changes", steps.len(), changes.count())
 }

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 
+use super::group::Arrivals;
 use crate::plan::scaling::{GroupState, Override, PartitionSample};
 
 /// Why a trace is refused.
@@ -56,12 +57,22 @@ const fn stable() -> GroupState {
     GroupState::Stable
 }
 
-/// A line with a time.
-trait Line: DeserializeOwned {
-    fn at(&self) -> Timestamp;
+/// One line of a closed loop: what arrives from then on, until the next line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rate {
+    /// When.
+    pub at: Timestamp,
+    /// Records per second.
+    pub arrivals: Arrivals,
+}
 
-    /// What no cluster could show. `first`: whether it is the first line.
-    fn check(&self, first: bool) -> Result<(), String>;
+/// As written.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RateLine {
+    at: Timestamp,
+    arrivals: Option<f64>,
+    arrivals_by_partition: Option<Vec<f64>>,
 }
 
 /// Reads the observations of an open loop.
@@ -69,10 +80,32 @@ trait Line: DeserializeOwned {
 /// # Errors
 /// The first line that is wrong.
 pub fn looks(text: &str) -> Result<Vec<Look>, Error> {
-    lines(text)
+    lines(text, |look: &Look| look.at, Look::check)
 }
 
-fn lines<L: Line>(text: &str) -> Result<Vec<L>, Error> {
+/// Reads the arrivals of a closed loop over so many partitions; at most 366 days.
+///
+/// # Errors
+/// The first line that is wrong.
+pub fn rates(text: &str, partitions: i32) -> Result<Vec<Rate>, Error> {
+    let check = |line: &RateLine, before: &[RateLine]| line.check(before, partitions);
+    let lines = lines(text, |line: &RateLine| line.at, check)?;
+    let rate = |line: RateLine| Rate {
+        at: line.at,
+        arrivals: match (line.arrivals, line.arrivals_by_partition) {
+            (_, Some(rates)) => Arrivals::ByPartition(rates),
+            (rate, None) => Arrivals::Even(rate.unwrap_or_default()),
+        },
+    };
+    Ok(lines.into_iter().map(rate).collect())
+}
+
+/// Reads lines; `check` says what is wrong with one, given those before it.
+fn lines<L: DeserializeOwned>(
+    text: &str,
+    at: impl Fn(&L) -> Timestamp,
+    check: impl Fn(&L, &[L]) -> Result<(), String>,
+) -> Result<Vec<L>, Error> {
     let mut lines: Vec<L> = Vec::new();
     for (index, text) in text.lines().enumerate() {
         if text.trim().is_empty() {
@@ -83,14 +116,13 @@ fn lines<L: Line>(text: &str) -> Result<Vec<L>, Error> {
             message,
         };
         let line: L = parse(text).map_err(wrong)?;
-        if let Some(before) = lines.last().filter(|before| line.at() < before.at()) {
+        if let Some(before) = lines.last().map(&at).filter(|before| at(&line) < *before) {
             return Err(wrong(format!(
-                "at: {} is before {}, the line before: put the lines into the order of time",
-                line.at(),
-                before.at()
+                "at: {} is before {before}, the time of the line before: put the lines into the order of time",
+                at(&line)
             )));
         }
-        line.check(lines.is_empty()).map_err(wrong)?;
+        check(&line, &lines).map_err(wrong)?;
         lines.push(line);
     }
     if lines.is_empty() {
@@ -99,7 +131,7 @@ fn lines<L: Line>(text: &str) -> Result<Vec<L>, Error> {
     Ok(lines)
 }
 
-fn parse<L: Line>(text: &str) -> Result<L, String> {
+fn parse<L: DeserializeOwned>(text: &str) -> Result<L, String> {
     let mut json = serde_json::Deserializer::from_str(text);
     let line = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -128,13 +160,10 @@ fn unplaced(error: &serde_json::Error) -> String {
     }
 }
 
-impl Line for Look {
-    fn at(&self) -> Timestamp {
-        self.at
-    }
-
-    fn check(&self, first: bool) -> Result<(), String> {
-        if first && self.replicas.is_none() {
+impl Look {
+    /// What no cluster could show.
+    fn check(&self, before: &[Self]) -> Result<(), String> {
+        if before.is_empty() && self.replicas.is_none() {
             return Err("replicas is missing: the first line says how many pods there are".into());
         }
         not_negative("replicas", self.replicas.map(i64::from))?;
@@ -165,6 +194,34 @@ impl Line for Look {
         Ok(())
     }
 }
+
+impl RateLine {
+    fn check(&self, before: &[Self], partitions: i32) -> Result<(), String> {
+        if self.arrivals.is_some() == self.arrivals_by_partition.is_some() {
+            return Err(
+                "give either arrivals or arrivalsByPartition, in records per second".into(),
+            );
+        }
+        let rates = self.arrivals_by_partition.as_deref();
+        if rates.is_some_and(|rates| i32::try_from(rates.len()) != Ok(partitions)) {
+            return Err(format!(
+                "arrivalsByPartition: give one rate for each of the model's {partitions} partitions"
+            ));
+        }
+        let all = self.arrivals.iter().chain(rates.into_iter().flatten());
+        if all.into_iter().any(|rate| *rate < 0.0) {
+            return Err("arrivals must not be negative".into());
+        }
+        let too_long = |first: &Self| self.at.duration_since(first.at) > LONGEST;
+        if before.first().is_some_and(too_long) {
+            return Err("at: more than 366 days after the first line: try a shorter time".into());
+        }
+        Ok(())
+    }
+}
+
+/// The longest closed loop.
+const LONGEST: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 /// The series that are always there; none of them can be negative.
 const SERIES: &[&str] = &[

@@ -214,8 +214,10 @@ impl Memory {
         if self.changes.len() == CHANGES
             && let Some(oldest) = self.changes.pop_front()
             && let Some(next) = self.changes.front_mut()
+            && oldest.to > oldest.from
+            && next.to > next.from
         {
-            // The two oldest become one: what they added counts for longer, not for shorter.
+            // Two scale-outs become one: what they added counts for longer, not for shorter.
             next.from = oldest.from;
         }
         self.changes.push_back(change);
@@ -310,6 +312,7 @@ mod tests {
     use jiff::ToSpan;
 
     use super::*;
+    use crate::{api::common::Duration, plan::scaling::acts::Wait};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + seconds.seconds()
@@ -355,8 +358,12 @@ mod tests {
             memory.lowest.settle(at(seconds), 1, 1000 - wish, 3600.0);
         }
         assert_eq!(memory.highest.settle(at(3600), 1000, 1, 3600.0), 1000);
-        memory.note(at(0), 1000, 1);
-        memory.note(at(0), 1, 1000);
+        for i in 0..40 {
+            memory.note(at(60 * i), 1000, 999);
+            let wait = Wait::PodsAndCooldown(Duration::from_secs(3600));
+            let policy = format!("a-policy-with-a-rather-long-name-{i}");
+            memory.acts.note(at(60 * i), &policy, true, wait);
+        }
         let text = serde_json::to_string(&memory.to_status()).unwrap();
         assert!(text.len() < 8 * 1024, "{} bytes", text.len());
     }
@@ -386,6 +393,30 @@ mod tests {
         assert_eq!(back.highest.settle(at(40), 6, 2, 300.0), 6);
         assert_eq!(back.highest.settle(at(339), 6, 2, 300.0), 6);
         assert_eq!(back.highest.settle(at(340), 6, 2, 300.0), 2);
+    }
+
+    /// Only what was added since the last scale-in, and not long ago, is on its way; when there are
+    /// too many changes the oldest become one, and count for longer.
+    #[test]
+    fn what_is_on_its_way_is_told_by_the_changes() {
+        let mut memory = Memory::default();
+        assert_eq!(memory.before_scale_outs(at(0), 300.0), None);
+        for (seconds, from, to) in [(0, 4, 9), (10, 9, 6), (20, 6, 8), (100, 8, 12)] {
+            memory.note(at(seconds), from, to);
+        }
+        for (seconds, before) in [(100, Some(6)), (319, Some(6)), (320, Some(8)), (400, None)] {
+            assert_eq!(
+                memory.before_scale_outs(at(seconds), 300.0),
+                before,
+                "{seconds} s"
+            );
+        }
+        for i in 0..30 {
+            memory.note(at(200 + i), 12, 13);
+        }
+        let back = Memory::from_status(&memory.to_status());
+        assert_eq!(back.before_scale_outs(at(229), 300.0), Some(6));
+        assert_eq!(back.changes.len(), CHANGES);
     }
 
     #[test]

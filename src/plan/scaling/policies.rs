@@ -6,6 +6,7 @@ mod alarm;
 pub mod lag_threshold;
 mod numbers;
 pub mod rules;
+mod standstill;
 pub mod step;
 pub mod target_tracking;
 
@@ -103,7 +104,8 @@ pub enum Opinion {
 pub struct Wish {
     /// The count, at least 1, before any bounds.
     pub count: i32,
-    /// Whether it is a step from the present count, not a count that the metric calls for.
+    /// Whether it is a step from the present count, not a count that the metric calls for; nor one
+    /// from the count that is settled, which a step that is taken again does not exceed.
     pub is_relative: bool,
     /// Whether it covers what arrives, by what a pod can process.
     pub covers_arrivals: bool,
@@ -169,6 +171,8 @@ pub enum Trigger<'a> {
     Alarm(step::Trigger<'a>),
     /// An out-rule.
     Rule(rules::Trigger<'a>),
+    /// A target for the number of unread records.
+    Standstill(standstill::Trigger<'a>),
 }
 
 impl Trigger<'_> {
@@ -177,19 +181,29 @@ impl Trigger<'_> {
         match self {
             Self::Alarm(alarm) => alarm.fires(replicas, candidate),
             Self::Rule(rule) => rule.fires(replicas, candidate),
+            Self::Standstill(lag) => lag.fires(candidate),
         }
     }
 }
 
-/// The conditions under which `policy` adds pods. Of a policy that says which count it needs there
-/// are none: the policies together are never below it.
-pub fn triggers<'a>(context: &Context<'_>, policy: &'a Policy) -> Vec<Trigger<'a>> {
+/// The conditions under which `policy` adds pods. A policy that says which count it needs has none
+/// but what the change itself costs: the policies together are never below that count.
+pub fn triggers<'a>(context: &Context<'a>, policy: &'a Policy) -> Vec<Trigger<'a>> {
+    use standstill::Trigger as Standstill;
     let alarm = |response| step::Trigger::of(context, response).map(Trigger::Alarm);
     let rule = |rule| rules::Trigger::of(context, rule).map(Trigger::Rule);
     match policy.kind() {
         Some(PolicyKind::Step(step)) => alarm(Response::from(step)).into_iter().collect(),
         Some(PolicyKind::Simple(simple)) => alarm(Response::from(simple)).into_iter().collect(),
         Some(PolicyKind::Rules(rules)) => rules.iter().filter_map(rule).collect(),
+        Some(PolicyKind::TargetTracking(tracking)) => {
+            let lag = Standstill::of_tracking(context, tracking);
+            lag.map(Trigger::Standstill).into_iter().collect()
+        }
+        Some(PolicyKind::LagThreshold(threshold)) => {
+            let lag = Standstill::of_threshold(context, threshold);
+            lag.map(Trigger::Standstill).into_iter().collect()
+        }
         _ => Vec::new(),
     }
 }

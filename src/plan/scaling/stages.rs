@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     bounds::InForce,
+    combine::Combined,
     decision::{PASSES, Trace},
     gate::Passage,
     memory::Memory,
@@ -14,19 +15,30 @@ use super::{
 };
 use crate::api::scaling::Autoscaling;
 
-/// The next level at or above what a policy wants, and never more pods than partitions.
-pub fn partitions(context: &Context<'_>, trace: &mut Trace, is_wish: bool) {
-    let value = trace.value();
-    let level = if is_wish && value > 0 {
+/// The next level at or above what a policy wants, and never more pods than partitions. A step from
+/// the present count that would end where it began goes on to the next level: the pods between the
+/// two lower no share, so with the first of them gone the others are of no use either.
+pub fn partitions(context: &Context<'_>, trace: &mut Trace, wish: Option<&Combined>) {
+    let (from, value) = (trace.from(), trace.value());
+    let level = if wish.is_some() && value > 0 {
         let most = context.spec.max_replicas.max(value);
         context.levels.at_or_above(value).min(most)
     } else {
         value
     };
+    let level = if wish.is_some_and(|wish| wish.is_relative) && value < from && level >= from {
+        context.levels.below(from)
+    } else {
+        level
+    };
     match context.levels.cap().filter(|&cap| level > cap) {
         Some(cap) => trace.stage("partitions", cap, format!("{cap} partitions to share")),
         None if level > value => {
             let reason = format!("{level} lowers the largest share, {value} does not");
+            trace.stage("partitions", level, reason);
+        }
+        None if level < value => {
+            let reason = format!("{value} lowers no share more than {level} does");
             trace.stage("partitions", level, reason);
         }
         None => trace.stage("partitions", value, PASSES),

@@ -6,6 +6,7 @@ mod azure;
 mod cases;
 mod combined;
 mod group;
+mod hands;
 mod hpa;
 mod keda;
 mod kinds;
@@ -15,6 +16,8 @@ mod outlook;
 mod properties;
 mod readings;
 mod remembered;
+mod stories;
+mod zero;
 
 use std::collections::BTreeMap;
 

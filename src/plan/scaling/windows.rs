@@ -360,7 +360,8 @@ mod tests {
     #[test]
     fn a_moment_that_is_not_later_adds_nothing_and_an_earlier_one_begins_anew() {
         let windows = filled(&alarm("60s", 2), 60, &[(60, Some(1.0)), (60, Some(9.0))]);
-        assert_eq!(past(&windows, 60, 60, 60).stretches[0].unwrap().count, 1.0);
+        let newest = past(&windows, 60, 60, 60).stretches[0];
+        assert_eq!(newest, Some(Values::one(1.0, false)));
         let windows = filled(&alarm("60s", 2), 60, &[(60, Some(1.0)), (0, Some(9.0))]);
         assert_eq!(past(&windows, 60, 120, 60).stretches.len(), 2);
         assert_eq!(past(&windows, 60, 120, 60).stretches[0], None);

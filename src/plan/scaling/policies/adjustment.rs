@@ -53,10 +53,13 @@ impl Adjustment {
     pub fn wish(self, context: &Context<'_>, why: &str) -> Wish {
         let replicas = context.replicas();
         let settled = context.settled_replicas();
-        let adds = self.value > 0 && self.kind != AdjustmentType::ExactCapacity;
-        if !adds {
+        let is_step = self.kind != AdjustmentType::ExactCapacity;
+        if self.value <= 0 || !is_step {
             let count = self.apply(replicas).max(1);
-            return Wish::of(count, format!("{why}: {count}"));
+            return Wish {
+                is_relative: is_step,
+                ..Wish::of(count, format!("{why}: {count}"))
+            };
         }
         let count = self.apply(settled).max(replicas).max(1);
         let on_their_way = replicas - settled;

@@ -38,6 +38,11 @@ pub fn opinion(context: &Context<'_>, policy: &LagThreshold) -> Opinion {
     Opinion::Wants(Wish::of(count, reason))
 }
 
+/// The unread records as `policy` counts them; none when nothing could be read.
+pub fn unread(context: &Context<'_>, policy: &LagThreshold) -> Option<i64> {
+    Unread::of(context, policy).map(|unread| unread.lag)
+}
+
 /// At most one pod for each partition that lags.
 fn limited(context: &Context<'_>, need: f64, lagging: i32, why: &str) -> (i32, String) {
     let most = lagging.max(1);

@@ -120,3 +120,42 @@ fn a_lower_bound_of_an_age_is_no_small_age() {
         assert_eq!(to(rules("LessThan", "Decrease"), young.0, young.1), fewer);
     }
 }
+
+/// With 12 partitions 7 to 11 pods are no better than 6, and 5 than 4: a step by one that would end
+/// where it began goes to the next level, a need for 11 does not.
+#[test]
+fn a_step_is_not_swallowed_by_the_levels() {
+    let levels = json!({"partitions": {"align": true, "allowIdle": false}});
+    let twelve = |policy: Value, replicas, cpu| {
+        let spec = with(&minutes(&[policy]), &levels);
+        let observation = Observation {
+            partition_counts: [("t".to_owned(), 12)].into(),
+            ..given(0, replicas, &[("cpu", Some(cpu))])
+        };
+        decide(
+            &spec,
+            OffsetReset::Earliest,
+            &mut Scaler::default(),
+            &observation,
+        )
+        .to
+    };
+    for (by, replicas, to) in [
+        (-1, 12, 6),
+        (-4, 12, 6),
+        (-7, 12, 6),
+        (-1, 6, 4),
+        (-1, 4, 3),
+    ] {
+        let policy = below(30.0, CHANGE, &always(by, false));
+        assert_eq!(twelve(policy, replicas, 10.0), to, "{by} of {replicas}");
+    }
+    assert_eq!(twelve(above(70.0, CHANGE, &always(1, true)), 6, 80.0), 12);
+    let total =
+        json!({"name": "t", "targetTracking": {"metric": "cpu", "target": 10, "of": "Total"}});
+    assert_eq!(twelve(total, 12, 110.0), 12);
+    assert_eq!(
+        twelve(below(30.0, "ExactCapacity", &always(11, false)), 12, 10.0),
+        12
+    );
+}
