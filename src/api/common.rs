@@ -278,6 +278,14 @@ reasons! {
     ScaledIn,
     /// More replicas cannot help: there are no more partitions to share.
     PartitionLimited,
+    /// More replicas cannot help: a partition gets more than one of them can process.
+    HotPartition,
+    /// More replicas cannot help: partitions with unread records make no progress.
+    StuckPartitions,
+    /// More replicas did not help: the last scale-out brought nothing.
+    ScaleOutIneffective,
+    /// Kafka would delete unread records before they are read.
+    RetentionAtRisk,
     /// The wanted count lies outside the declared bounds.
     AtMaximum,
     /// Something outside the cluster was left behind at deletion.

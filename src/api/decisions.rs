@@ -101,6 +101,75 @@ pub struct ScalingMemory {
     /// The count that somebody else has set, while it is left alone.
     #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
     pub overridden: Option<ScalingOverride>,
+    /// The last scale-in that a scale-out had to undo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<UndoneScaleIn>,
+    /// The last scale-out, while it is not known yet whether it brought anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_trial: Option<ScaleOutOnTrial>,
+    /// A scale-out that brought nothing: until then there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ineffective: Option<IneffectiveScaleOut>,
+    /// Partitions whose commit does not move while records wait, as far as there is room:
+    /// `topic/partition@commit`, separated by spaces, without a commit `topic/partition`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub stuck: Option<String>,
+    /// What arrived in the hours before, where a predictive policy looks back on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<HourlyArrivals>,
+}
+
+/// A scale-in that a scale-out had to undo within the hour.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UndoneScaleIn {
+    /// The count that proved too small.
+    pub count: i32,
+    /// Until when it is not tried again, unless the need lies well below it.
+    pub until: Time,
+}
+
+/// A scale-out that was made while the group was behind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScaleOutOnTrial {
+    /// Count before.
+    pub from: i32,
+    /// Records per second that one pod processed before.
+    pub per_replica: f64,
+    /// The revision of the pods.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub revision: Option<String>,
+}
+
+/// A scale-out after which the group, still behind, processed hardly more than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IneffectiveScaleOut {
+    /// Count before.
+    pub from: i32,
+    /// Count after.
+    pub to: i32,
+    /// Until when no policy adds pods.
+    pub until: Time,
+    /// The revision of the pods that it holds for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub revision: Option<String>,
+}
+
+/// Arrival rates by hour, oldest first, at most 168. Of each hour there are three digits,
+/// 100 x log10(1 + records per second); `---` is unknown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HourlyArrivals {
+    /// The end of the newest hour.
+    pub until: Time,
+    /// The means.
+    #[schemars(length(max = 504))]
+    pub means: String,
+    /// The highest rates over a few intervals.
+    #[schemars(length(max = 504))]
+    pub peaks: String,
 }
 
 /// That no record was unread, for as long as no log grew.
@@ -171,6 +240,13 @@ pub struct LearntCapacity {
     pub per_replica: f64,
     /// How many saturated samples it rests on, counted up to 100; 0: a lower bound.
     pub samples: i32,
+    /// How far the samples lie from their mean, on average, in per cent of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread_percent: Option<i32>,
+    /// How much the rate can be relied on: `High` from 20 samples on with a spread of at most 10 %,
+    /// `Low` below 5 samples or with more than 30 %, else `Medium`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
     /// The lowest records per second and pod at which the group fell behind, until measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub too_much: Option<f64>,
@@ -178,4 +254,15 @@ pub struct LearntCapacity {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub revision: Option<String>,
+}
+
+/// How much a measured rate can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Confidence {
+    /// Few samples, or far apart.
+    Low,
+    /// In between.
+    Medium,
+    /// Many samples, close together.
+    High,
 }

@@ -160,7 +160,7 @@ impl TargetTracking {
     /// How full a replica is planned, above 0 and at most 1.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        self.utilization.unwrap_or(0.7)
+        self.utilization.unwrap_or(UTILIZATION)
     }
 
     /// Within what time a backlog is worked off, in seconds, at least 1.
@@ -170,6 +170,9 @@ impl TargetTracking {
             .map_or(600.0, |time| time.as_secs_f64().max(1.0))
     }
 }
+
+/// How full a replica is planned, unless a policy says otherwise.
+const UTILIZATION: f64 = 0.7;
 
 /// Unread records over all partitions.
 pub const LAG: &str = "lag";
@@ -555,6 +558,14 @@ pub struct Predictive {
 
 const fn one_week() -> Duration {
     Duration::from_secs(7 * 24 * 3600)
+}
+
+impl Predictive {
+    /// How full a replica is planned, above 0 and at most 1.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        self.utilization.unwrap_or(UTILIZATION)
+    }
 }
 
 /// Whether a forecast acts.

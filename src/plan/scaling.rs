@@ -10,8 +10,11 @@ mod calendar;
 mod capacity;
 mod combine;
 mod decision;
+mod effect;
+mod finding;
 mod gate;
 mod history;
+mod hours;
 mod interventions;
 mod levels;
 mod limits;
@@ -19,14 +22,19 @@ mod memory;
 mod newest;
 mod observation;
 mod outlook;
+mod partition;
 mod policies;
 pub mod problems;
 mod profiles;
+mod rates;
 mod rehearse;
+mod retention;
 mod schedules;
 mod series;
 mod stages;
 mod steady;
+mod stuck;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -40,12 +48,14 @@ use self::{
     capacity::Capacity,
     combine::{Combined, combine},
     decision::Trace,
+    finding::Told,
     gate::Passage,
-    history::{History, standing},
+    history::History,
     levels::Levels,
     memory::Memory,
+    partition::standing,
     policies::{Context, Opinion},
-    series::Reading,
+    series::{Manner, Reading},
     time::seconds_between,
     windows::Windows,
 };
@@ -58,7 +68,7 @@ pub use self::{
 };
 use super::Finding;
 use crate::api::{
-    common::{Duration, Reason},
+    common::Duration,
     connectors::OffsetReset,
     decisions::{ScalingMemory, ShadowReplicas},
     policies::PolicyMode,
@@ -100,6 +110,9 @@ impl Scaler {
     /// wait longer, never act sooner.
     pub fn recall(&mut self, memory: Option<&ScalingMemory>) {
         self.memory = memory.map(Memory::from_status).unwrap_or_default();
+        if self.history.looks().is_empty() {
+            self.history = History::remembering(self.memory.stuck.clone());
+        }
     }
 
     /// All but the history, which can be large: what another decision on the same reading needs.
@@ -157,21 +170,23 @@ pub fn decide(
     scaler: &mut Scaler,
     observation: &Observation,
 ) -> Decision {
-    let warm = scaler.is_warm(spec, observation.at);
-    let reading = series::read(
-        spec.interval,
-        offset_reset,
-        &mut scaler.history,
-        observation,
-        warm,
-    );
+    let capacity = scaler.memory.capacity.as_ref();
+    let manner = Manner {
+        interval: spec.interval,
+        reset: offset_reset,
+        is_warm: scaler.is_warm(spec, observation.at),
+        per_replica: capacity.and_then(Capacity::measured),
+    };
+    let reading = series::read(manner, &mut scaler.history, observation);
+    scaler.memory.stuck = scaler.history.stuck();
     let decision = decide_on(spec, scaler, observation, &reading);
     scaler.reading = reading;
     decision
 }
 
 /// As [`decide`], for a count that will not be touched: the observation is kept, and nothing of the
-/// decision is remembered, so that no cooldown begins with a change that never happened.
+/// decision is remembered, so that no cooldown begins with a change that never happened. What was
+/// seen, and not decided, is remembered all the same.
 #[must_use]
 pub fn decide_without_acting(
     spec: &Autoscaling,
@@ -181,7 +196,12 @@ pub fn decide_without_acting(
 ) -> Decision {
     let memory = scaler.memory.clone();
     let decision = decide(spec, offset_reset, scaler, observation);
-    scaler.memory = memory;
+    let Memory { hours, stuck, .. } = std::mem::take(&mut scaler.memory);
+    scaler.memory = Memory {
+        hours,
+        stuck,
+        ..memory
+    };
     decision
 }
 
@@ -193,14 +213,13 @@ pub fn measure(
     scaler: &mut Scaler,
     observation: &Observation,
 ) -> Series {
-    series::read(
+    let manner = Manner {
         interval,
-        offset_reset,
-        &mut scaler.history,
-        observation,
-        true,
-    )
-    .series
+        reset: offset_reset,
+        is_warm: true,
+        per_replica: None,
+    };
+    series::read(manner, &mut scaler.history, observation).shown
 }
 
 /// Decides from series that were already read.
@@ -221,70 +240,120 @@ fn decide_on(
         &observation.partition_counts,
         spec.partitions,
     );
-    let context = Context {
+    let look = Look {
         spec,
         observation,
         reading,
-        windows: &scaler.windows,
         levels: &levels,
-        memory: &scaler.memory,
     };
+    let context = look.context(scaler);
     let mut trace = Trace::begin(observation.replicas);
     let inputs = inputs(&context);
-    trace.stage(
-        "series",
-        observation.replicas,
-        inputs.describe(&reading.series),
-    );
+    let described = inputs.describe(&reading.shown);
+    trace.stage("series", observation.replicas, described);
     let wanted = wanted(&context, &idle, &mut trace);
-    let highest = context.highest();
     stages::in_time(&in_force, &mut trace);
     let set = in_force.set.is_some();
     let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set);
     stages::partitions(&context, &mut trace, wish);
-    if set {
+    let risk = if set {
         stages::remember_wish(spec, &mut scaler.memory, at, &trace);
+        None
     } else {
-        let covers_arrivals = wanted.combined.covers_arrivals;
-        let is_trial = stages::guards(&context, covers_arrivals, &mut trace);
-        stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
-        limits::step_limits(spec, &scaler.memory, at, &mut trace);
-        let step = stages::Step {
-            is_relative: wanted.combined.is_relative,
-            is_trial,
-        };
-        stages::pauses(spec, &scaler.memory, at, step, &mut trace);
-        interventions::suspend(spec, at, &mut trace);
-    }
+        steady(&look, scaler, &wanted.combined, &mut trace)
+    };
     interventions::leave(spec, scaler.memory.overridden.as_ref(), &mut trace);
-    if !set {
-        stages::gate(passage, &mut trace);
+    if !set && risk.is_none() {
+        let cost = gate::cost(&look.context(scaler), trace.value());
+        stages::gate(passage, cost, &mut trace);
     }
     stages::bounds(spec, wanted.is_blind, &mut trace);
 
-    let Wanted {
-        combined, shadow, ..
-    } = &wanted;
+    let active = finding::active(Told {
+        context: look.context(scaler),
+        wanted: &wanted,
+        passage,
+        risk: risk.as_deref(),
+    });
     let is_shadow = spec.mode == Mode::Shadow;
-    if !is_shadow {
-        scaler.memory.note(at, observation.replicas, trace.value());
-        note_act(&mut scaler.memory, at, &trace, combined);
-    }
-    if combined.count > observation.replicas
-        && observation.replicas > 0
-        && let Some(load) = reading.load
-    {
-        capacity::note_overload(&mut scaler.memory.capacity, load);
-    }
-    let is_overridden = scaler.memory.overridden.is_some();
-    let active = active(spec, reading, passage, &wanted, highest, is_overridden, at);
-    let shadow = shadow.clone();
+    note(&look, scaler, &wanted.combined, &trace);
+    let shadow = wanted.shadow.clone();
     let decision = conclude(observation, reading, trace, wanted, active);
     Decision {
         inputs,
         is_shadow,
         shadow,
         ..decision
+    }
+}
+
+/// What one decision is made on, but for what the autoscaler knows.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    spec: &'a Autoscaling,
+    observation: &'a Observation,
+    reading: &'a Reading,
+    levels: &'a Levels,
+}
+
+impl<'a> Look<'a> {
+    const fn context<'b>(&self, scaler: &'b Scaler) -> Context<'b>
+    where
+        'a: 'b,
+    {
+        Context {
+            spec: self.spec,
+            observation: self.observation,
+            reading: self.reading,
+            windows: &scaler.windows,
+            levels: self.levels,
+            memory: &scaler.memory,
+        }
+    }
+}
+
+/// The stages between what the policies want and what a person holds. Says why unread records would
+/// expire otherwise, where the count goes to the highest for it.
+fn steady(
+    look: &Look<'_>,
+    scaler: &mut Scaler,
+    combined: &Combined,
+    trace: &mut Trace,
+) -> Option<String> {
+    let (spec, at) = (look.spec, look.observation.at);
+    let is_trial = stages::guards(&look.context(scaler), combined.covers_arrivals, trace);
+    stages::stabilize(spec, &mut scaler.memory, at, trace);
+    limits::step_limits(spec, &scaler.memory, at, trace);
+    let step = stages::Step {
+        is_relative: combined.is_relative,
+        is_trial,
+    };
+    stages::pauses(spec, &scaler.memory, at, step, trace);
+    effect::hold(&scaler.memory, trace);
+    let risk = retention::guard(&look.context(scaler), trace);
+    interventions::suspend(spec, at, trace);
+    risk
+}
+
+/// Takes note of what was decided, as far as later decisions depend on it.
+fn note(look: &Look<'_>, scaler: &mut Scaler, combined: &Combined, trace: &Trace) {
+    let (observation, memory) = (look.observation, &mut scaler.memory);
+    let (from, to, at) = (trace.from(), trace.value(), observation.at);
+    if look.spec.mode != Mode::Shadow {
+        if combined.covers_arrivals {
+            memory.note_undone(at, from, to);
+        }
+        if to > from {
+            memory.effect.note(observation, look.reading);
+        }
+        memory.note(at, from, to);
+        note_act(memory, at, trace, combined);
+    }
+    if combined.count > from
+        && from > 0
+        && let Some(load) = look.reading.load
+    {
+        capacity::note_overload(&mut memory.capacity, load);
     }
 }
 
@@ -303,6 +372,13 @@ fn learn(
     scaler.memory.acts.settle(at, all_ready);
     let (policies, series) = (bounds::policies(spec), &reading.series);
     scaler.windows.keep(policies, spec.interval, at, series);
+    let interval = spec.interval.as_secs_f64();
+    scaler.memory.effect.judge(observation, reading, interval);
+    if bounds::policies(spec).any(|policy| policy.predictive.is_some()) {
+        let arrivals = reading.shown.arrival_rate;
+        let known = arrivals.filter(|_| reading.unreadable.is_none());
+        scaler.memory.hours.keep(at, known);
+    }
     scaler.memory.gate.pass(at, observation.group)
 }
 
@@ -402,79 +478,6 @@ const fn is_unknown(opinion: &Opinion) -> bool {
     matches!(opinion, Opinion::Unknown(_))
 }
 
-/// What the condition `ScalingActive` says; no numbers that change from look to look.
-fn active(
-    spec: &Autoscaling,
-    reading: &Reading,
-    passage: Passage,
-    wanted: &Wanted,
-    highest: i32,
-    is_overridden: bool,
-    at: Timestamp,
-) -> Finding {
-    let (combined, name) = (&wanted.combined, &wanted.combined.by);
-    if reading.no_partitions {
-        return Finding::waiting(
-            Reason::LagUnknown,
-            "no partition of consumes.topics is known, the count holds: check that the topics exist",
-        );
-    }
-    if wanted.is_unknown {
-        let first = reading.unreadable.as_ref().map_or("the lag", |u| &u.first);
-        return Finding::waiting(
-            Reason::LagUnknown,
-            format!("cannot read {first}; nothing scales in until it can be read"),
-        );
-    }
-    if passage == Passage::Stuck {
-        return Finding::note(
-            Reason::RebalanceStuck,
-            "the consumer group does not finish rebalancing, scaling no longer waits for it: check the pods' logs and max.poll.interval.ms",
-        );
-    }
-    if wanted.is_expiring {
-        return Finding::note(
-            Reason::OffsetsExpiring,
-            "the broker forgets the commits of a group without pods, so there must be some from time to time: raise offsets.retention.minutes, or set minReplicas: 1",
-        );
-    }
-    if is_overridden {
-        let message = format!(
-            "somebody else has set the count: it is left alone for overrideFor ({})",
-            spec.override_for
-        );
-        return Finding::note(Reason::Overridden, message);
-    }
-    if interventions::is_suspended(spec, at) {
-        let message = "a direction is suspended by autoscaling.suspend";
-        return Finding::note(Reason::ScalingSuspended, message);
-    }
-    if combined.is_wish && combined.count > highest {
-        return limited(spec, name, highest);
-    }
-    Finding::note(
-        Reason::Scaling,
-        "lag is read, and the count follows the policies",
-    )
-}
-
-/// Why a policy does not get what it wants: the partitions, or `maxReplicas`.
-fn limited(spec: &Autoscaling, name: &str, highest: i32) -> Finding {
-    if highest < spec.max_replicas {
-        Finding::note(
-            Reason::PartitionLimited,
-            format!(
-                "policy {name} wants more pods than the topic has partitions, {highest}: add partitions"
-            ),
-        )
-    } else {
-        Finding::note(
-            Reason::AtMaximum,
-            format!("policy {name} wants more pods than maxReplicas, {highest}: raise maxReplicas"),
-        )
-    }
-}
-
 fn conclude(
     observation: &Observation,
     reading: &Reading,
@@ -504,7 +507,7 @@ fn conclude(
         by,
         why,
         stages: trace.into_stages(),
-        series: reading.series.clone(),
+        series: reading.shown.clone(),
         inputs: Inputs::default(),
         is_shadow: false,
         shadow: Vec::new(),

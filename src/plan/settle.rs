@@ -323,8 +323,22 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
         Some((name, (reason, message))) => {
             Verdict::new(kind, false, *reason, format!("connector {name}: {message}"))
         }
-        None => Verdict::new(kind, true, Reason::Scaling, "replicas follow the metrics"),
+        None => noteworthy(plan).unwrap_or_else(|| {
+            Verdict::new(kind, true, Reason::Scaling, "replicas follow the metrics")
+        }),
     }
+}
+
+/// What a person should know of a connector that follows its metrics: of several, first that records
+/// are about to be lost.
+fn noteworthy(plan: &PipelinePlan) -> Option<Verdict> {
+    let told = plan.autoscaled.iter().filter(|(_, (reason, message))| {
+        !matches!(reason, Reason::Scaling | Reason::Progressing) && !message.is_empty()
+    });
+    let is_less = |reason: Reason| reason != Reason::RetentionAtRisk;
+    let (name, (reason, message)) = told.min_by_key(|(_, (reason, _))| is_less(*reason))?;
+    let message = format!("connector {name}: {message}");
+    Some(Verdict::new(ConditionType::ScalingActive, true, *reason, message))
 }
 
 /// Whether a count that is held for this reason still follows its metrics.
@@ -339,6 +353,10 @@ pub const fn follows(reason: Reason) -> bool {
             | Reason::ScalingSuspended
             | Reason::Overridden
             | Reason::OffsetsExpiring
+            | Reason::HotPartition
+            | Reason::StuckPartitions
+            | Reason::ScaleOutIneffective
+            | Reason::RetentionAtRisk
     )
 }
 
@@ -412,6 +430,8 @@ fn essence(memory: &ScalingMemory) -> ScalingMemory {
     let capacity = memory.capacity.as_ref().map(|capacity| LearntCapacity {
         per_replica: 0.0,
         samples: capacity.samples.min(1),
+        spread_percent: None,
+        confidence: None,
         too_much: capacity.too_much.map(|_| 0.0),
         revision: capacity.revision.clone(),
     });
@@ -421,6 +441,7 @@ fn essence(memory: &ScalingMemory) -> ScalingMemory {
         capacity,
         rebalance_seconds: None,
         idle: None,
+        hours: None,
         ..memory.clone()
     }
 }

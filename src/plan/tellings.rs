@@ -88,11 +88,22 @@ fn transitions<'a>(
                 message = format!("{message}: {}", condition.message);
             }
             Some(Telling {
-                warning: !holds,
+                warning: !holds || is_trouble(reason),
                 reason,
                 message,
             })
         })
+}
+
+/// Whether the count follows its metrics, and a person should look all the same.
+const fn is_trouble(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::HotPartition
+            | Reason::StuckPartitions
+            | Reason::ScaleOutIneffective
+            | Reason::RetentionAtRisk
+    )
 }
 
 /// Whether a condition only says that work goes on, or that there is none.

@@ -174,6 +174,8 @@ mod tests {
             capacity: Some(LearntCapacity {
                 per_replica,
                 samples,
+                spread_percent: None,
+                confidence: None,
                 too_much: None,
                 revision: None,
             }),

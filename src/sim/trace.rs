@@ -38,6 +38,9 @@ pub struct Look {
     pub ready: Option<i32>,
     /// The pod template's hash. Left out: as before.
     pub revision: Option<String>,
+    /// How long, in seconds, each topic keeps records.
+    #[serde(default)]
+    pub retention_seconds: BTreeMap<String, i64>,
     /// Values of series by name; null: could not be read.
     #[serde(default)]
     pub metrics: BTreeMap<String, Option<f64>>,

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{
     combine::Combined,
     decision::Trace,
-    history::{records, standing},
+    partition::{records, standing},
     observation::{Observation, PartitionSample},
     policies::{Context, Opinion},
     time::{seconds_between, whole_second},

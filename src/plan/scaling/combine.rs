@@ -53,7 +53,7 @@ pub fn combine(opinions: &[(&str, Opinion)], replicas: i32) -> Combined {
         .iter()
         .any(|(_, opinion)| matches!(opinion, Opinion::Wants(wish) if wish.may_scale_in));
     if wish.count < replicas && !may_scale_in {
-        let reason = format!("{}, and disableScaleIn is set", wish.reason);
+        let reason = format!("{}, and {name} removes no pods", wish.reason);
         return hold(replicas, name, reason);
     }
     let covers = |o: &Opinion| matches!(o, Opinion::Wants(wish) if wish.covers_arrivals);

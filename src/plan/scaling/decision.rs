@@ -37,7 +37,7 @@ const STAGE_REASON: usize = 160;
 /// Within how many seconds the same decision made again is taken for the same.
 const AGAIN: f64 = 60.0;
 /// The stages of a decision, but for those of the policies, in order.
-pub const STAGES: [&str; 16] = [
+pub const STAGES: [&str; 18] = [
     "series",
     "activation",
     "combined",
@@ -50,6 +50,8 @@ pub const STAGES: [&str; 16] = [
     "step limits",
     "cooldown",
     "warm-up",
+    "effect",
+    "retention",
     "suspension",
     "override",
     "rebalance gate",

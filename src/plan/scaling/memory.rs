@@ -4,20 +4,23 @@
 
 use std::collections::VecDeque;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     activation::Idle,
     acts::Acts,
-    capacity::{Capacity, three_digits},
+    capacity::Capacity,
+    effect::Effect,
     gate::Gate,
+    hours::Hours,
     observation::Override,
     schedules::Seen,
+    stuck::Stuck,
     time::{seconds_between, whole_second},
 };
 use crate::api::decisions::{
-    IdleProof, ScalingChange, ScalingMemory, ScalingOverride, ScalingWish,
+    IdleProof, ScalingChange, ScalingMemory, ScalingOverride, ScalingWish, UndoneScaleIn,
 };
 
 /// How many wishes are kept for one direction.
@@ -26,6 +29,9 @@ const WISHES: usize = 16;
 const CHANGES: usize = 24;
 /// How long a change is kept, in seconds: as long as the longest cooldown.
 const CHANGE_SECONDS: f64 = 24.0 * 3600.0;
+/// How long, in seconds, a scale-in that had to be undone plays a part: with less, two of them in an
+/// hour would be more changes of direction than a constant load with noise may cause.
+const UNDONE_SECONDS: i64 = 3600;
 
 /// A change of the count that was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +183,23 @@ pub struct Memory {
     pub idle: Option<Idle>,
     /// The count that somebody else has set, while it is left alone.
     pub overridden: Option<Override>,
+    /// The scale-in that was undone last.
+    pub undone: Option<Undone>,
+    /// What scale-outs brought.
+    pub effect: Effect,
+    /// What arrived in the hours before.
+    pub hours: Hours,
+    /// Partitions whose commit does not move.
+    pub stuck: Stuck,
+}
+
+/// A scale-in that a scale-out has undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undone {
+    /// The count that proved too small.
+    pub count: i32,
+    /// Until when that plays a part, in whole seconds.
+    pub until: Timestamp,
 }
 
 impl Default for Memory {
@@ -193,6 +216,10 @@ impl Default for Memory {
             schedules: Seen::default(),
             idle: None,
             overridden: None,
+            undone: None,
+            effect: Effect::default(),
+            hours: Hours::default(),
+            stuck: Stuck::default(),
         }
     }
 }
@@ -223,6 +250,23 @@ impl Memory {
         self.changes.push_back(change);
     }
 
+    /// Takes note of a scale-out, before [`Memory::note`], that gives back what the last scale-in took,
+    /// within the hour: it was a scale-in too many. One that goes beyond what was there before says
+    /// nothing of the count, only of the load.
+    pub fn note_undone(&mut self, at: Timestamp, from: i32, to: i32) {
+        let recent = self.last_scale_in.filter(|last| {
+            let since = at.duration_since(last.at);
+            since < SignedDuration::from_secs(UNDONE_SECONDS) && from <= last.to && to <= last.from
+        });
+        if let Some(last) = recent.filter(|_| to > from) {
+            let hour = SignedDuration::from_secs(UNDONE_SECONDS);
+            self.undone = Some(Undone {
+                count: last.to,
+                until: whole_second(at).saturating_add(hour).unwrap_or(Timestamp::MAX),
+            });
+        }
+    }
+
     /// The count before the scale-outs of the last `seconds`, those that no scale-in has followed:
     /// what they added is still on its way. None without one.
     pub fn before_scale_outs(&self, at: Timestamp, seconds: f64) -> Option<i32> {
@@ -234,6 +278,7 @@ impl Memory {
 
     /// What belongs into status.
     pub fn to_status(&self) -> ScalingMemory {
+        let (on_trial, ineffective) = self.effect.to_status();
         ScalingMemory {
             last_scale_out: self.last_scale_out.map(change_to_status),
             last_scale_in: self.last_scale_in.map(change_to_status),
@@ -254,17 +299,19 @@ impl Memory {
                 at: Time(held.at),
                 by: held.by.clone(),
             }),
+            undone: self.undone.map(|undone| UndoneScaleIn {
+                count: undone.count,
+                until: Time(undone.until),
+            }),
+            on_trial,
+            ineffective,
+            stuck: self.stuck.to_status(),
+            hours: self.hours.to_status(),
         }
     }
 
-    /// From status. A capacity that no pod can have is forgotten, not believed.
+    /// From status.
     pub fn from_status(status: &ScalingMemory) -> Self {
-        let capacity = status.capacity.as_ref().map(|learnt| Capacity {
-            per_replica: three_digits(learnt.per_replica),
-            samples: learnt.samples,
-            too_much: learnt.too_much.map(three_digits),
-            revision: learnt.revision.clone(),
-        });
         let changes = status.changes.iter().map(change_from_status);
         Self {
             last_scale_out: status.last_scale_out.as_ref().map(change_from_status),
@@ -273,7 +320,7 @@ impl Memory {
             acts: Acts::from_status(&status.acts),
             highest: Wishes::from_status(Cautious::Highest, &status.highest_wishes),
             lowest: Wishes::from_status(Cautious::Lowest, &status.lowest_wishes),
-            capacity: capacity.filter(|c| c.per_replica > 0.0),
+            capacity: status.capacity.as_ref().and_then(Capacity::from_status),
             gate: Gate::remembering(status.rebalance_seconds.map(f64::from)),
             schedules: Seen {
                 set: status.schedules_set.as_ref().map(|time| time.0),
@@ -287,6 +334,13 @@ impl Memory {
                 at: held.at.0,
                 by: held.by.clone(),
             }),
+            undone: status.undone.as_ref().map(|undone| Undone {
+                count: undone.count,
+                until: undone.until.0,
+            }),
+            effect: Effect::from_status(status.on_trial.as_ref(), status.ineffective.as_ref()),
+            hours: status.hours.as_ref().map(Hours::from_status).unwrap_or_default(),
+            stuck: status.stuck.as_deref().map(Stuck::from_status).unwrap_or_default(),
         }
     }
 }
@@ -374,6 +428,7 @@ mod tests {
             capacity: Some(Capacity {
                 per_replica: 412.0,
                 samples: 7,
+                spread: 4.0,
                 too_much: Some(500.0),
                 revision: Some("abc".into()),
             }),

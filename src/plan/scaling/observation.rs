@@ -28,6 +28,9 @@ pub struct Observation {
     /// the series come from `metrics`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partition_counts: BTreeMap<String, i32>,
+    /// How long, in seconds, each topic keeps records; a topic that keeps them for ever is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retention_seconds: BTreeMap<String, i64>,
     /// Values of further series, or in place of the usual ones; null: could not be read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, Option<f64>>,

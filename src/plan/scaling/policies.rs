@@ -5,10 +5,12 @@ mod adjustment;
 mod alarm;
 pub mod lag_threshold;
 mod numbers;
+mod predictive;
 pub mod rules;
 mod standstill;
 pub mod step;
 pub mod target_tracking;
+pub mod time_lag;
 
 use self::step::Response;
 use super::{
@@ -160,7 +162,8 @@ pub fn opinion(context: &Context<'_>, policy: &Policy) -> Opinion {
         Some(PolicyKind::Simple(simple)) => step::simple(context, &policy.name, simple),
         Some(PolicyKind::Rules(rules)) => rules::opinion(context, &policy.name, rules),
         Some(PolicyKind::LagThreshold(lag)) => lag_threshold::opinion(context, lag),
-        _ => Opinion::Abstains("it has no kind that is known here".to_owned()),
+        Some(PolicyKind::Predictive(forecast)) => predictive::opinion(context, forecast),
+        None => Opinion::Abstains("it has no kind that is known here".to_owned()),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     decision::{PASSES, Trace},
     gate::Passage,
     memory::Memory,
-    policies::{Context, target_tracking::is_behind},
+    policies::{Context, time_lag::is_behind},
     rehearse, steady,
 };
 use crate::api::scaling::Autoscaling;
@@ -59,13 +59,13 @@ pub fn within_bounds(context: &Context<'_>, count: i32) -> i32 {
 /// Says whether what is left of it is a trial.
 pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -> bool {
     let unreadable = context.reading.unreadable.as_ref();
-    let hold = unreadable
-        .filter(|_| trace.is_scale_in())
-        .map(|unreadable| {
-            let others = unreadable.count - 1;
-            format!("no scale-in, {others} more like {}", unreadable.first)
-        });
-    trace.hold_if("known lag", hold);
+    let hold = unreadable.map(|unreadable| {
+        let others = unreadable.count - 1;
+        format!("no scale-in, {others} more like {}", unreadable.first)
+    });
+    let is_halted = context.reading.is_halted;
+    let halted = is_halted.then(|| "no scale-in while no partition makes progress".to_owned());
+    trace.hold_if("known lag", hold.or(halted).filter(|_| trace.is_scale_in()));
     let hold = context
         .active_policies()
         .filter(|policy| {
@@ -173,11 +173,13 @@ pub fn pauses(spec: &Autoscaling, memory: &Memory, at: Timestamp, step: Step, tr
     trace.hold_if("warm-up", wait);
 }
 
-/// The rebalance gate. Where there is no pod, there is nothing to wait for.
-pub fn gate(passage: Passage, trace: &mut Trace) {
+/// The rebalance gate; `cost` says why a change is not worth its standstill, where it is not. Where
+/// there is no pod, there is nothing to wait for.
+pub fn gate(passage: Passage, cost: Option<String>, trace: &mut Trace) {
+    let cost = cost.filter(|_| trace.from() > 0 && trace.value() > 0);
     match passage {
         Passage::Closed if trace.from() == 0 => trace.hold_if("rebalance gate", None),
-        Passage::Open => trace.hold_if("rebalance gate", None),
+        Passage::Open => trace.hold_if("rebalance gate", cost),
         Passage::Closed => {
             trace.hold_if("rebalance gate", Some("the group is rebalancing".into()));
         }

@@ -16,6 +16,7 @@ mod outlook;
 mod properties;
 mod readings;
 mod remembered;
+mod shapes;
 mod stories;
 mod zero;
 
@@ -25,6 +26,7 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::api::common::Reason;
 
 /// A moment, in seconds after a fixed one.
 fn at(seconds: i64) -> Timestamp {

@@ -8,7 +8,7 @@ use crate::{
     api::policies::{LAG, LagThreshold},
     plan::scaling::{
         decision::amount,
-        history::{records, standing},
+        partition::{records, standing},
     },
 };
 

@@ -7,7 +7,7 @@ use crate::{
     api::policies::{LAG, LagThreshold, MetricOf, TargetTracking},
     plan::scaling::{
         decision::amount,
-        history::records,
+        partition::records,
         steady::{is_tolerated, whole_count},
     },
 };

@@ -21,6 +21,9 @@ fn fullest(path: &str, schema: &Value, definitions: &Value) -> Value {
         let all = some.map(|schema| fullest(path, schema, definitions));
         return all.max_by_key(|value| value.to_string().len()).unwrap();
     }
+    if let Some(word) = schema.get("const") {
+        return word.clone();
+    }
     if let Some(words) = schema["enum"].as_array() {
         return words
             .iter()
