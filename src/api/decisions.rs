@@ -66,10 +66,10 @@ pub struct ScalingMemory {
     /// The last scale-in: the scale-in cooldown counts from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_scale_in: Option<ScalingChange>,
-    /// The changes of the last day, oldest first, at most 24: what scale-outs added that is still on
+    /// The changes of the last day, oldest first, at most 18: what scale-outs added that is still on
     /// its way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 24))]
+    #[schemars(length(max = 18))]
     pub changes: Vec<ScalingChange>,
     /// The policies that have acted and now wait for pods or for their own cooldown; at most 20.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -104,6 +104,10 @@ pub struct ScalingMemory {
     /// The last scale-in that a scale-out had to undo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undone: Option<UndoneScaleIn>,
+    /// The revision of the pods that `onTrial` and `ineffective` are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub effect_of: Option<String>,
     /// The last scale-out, while it is not known yet whether it brought anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_trial: Option<ScaleOutOnTrial>,
@@ -113,7 +117,7 @@ pub struct ScalingMemory {
     /// Partitions whose commit does not move while records wait, as far as there is room:
     /// `topic/partition@commit`, separated by spaces, without a commit `topic/partition`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512))]
+    #[schemars(length(max = 256))]
     pub stuck: Option<String>,
     /// What arrived in the hours before, where a predictive policy looks back on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,10 +141,6 @@ pub struct ScaleOutOnTrial {
     pub from: i32,
     /// Records per second that one pod processed before.
     pub per_replica: f64,
-    /// The revision of the pods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub revision: Option<String>,
 }
 
 /// A scale-out after which the group, still behind, processed hardly more than before.
@@ -152,24 +152,18 @@ pub struct IneffectiveScaleOut {
     pub to: i32,
     /// Until when no policy adds pods.
     pub until: Time,
-    /// The revision of the pods that it holds for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub revision: Option<String>,
 }
 
-/// Arrival rates by hour, oldest first, at most 168. Of each hour there are three digits,
-/// 100 x log10(1 + records per second); `---` is unknown.
+/// Arrival rates by hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HourlyArrivals {
     /// The end of the newest hour.
     pub until: Time,
-    /// The means.
+    /// The hours, oldest first, at most 168, each in three digits to the base 32 (0 to 9, a to v):
+    /// two for the mean, 100 x log10(1 + records per second), and one for how much higher the peak
+    /// was, in steps of 10 %. `---` is unknown.
     #[schemars(length(max = 504))]
-    pub means: String,
-    /// The highest rates over a few intervals.
-    #[schemars(length(max = 504))]
-    pub peaks: String,
+    pub rates: String,
 }
 
 /// That no record was unread, for as long as no log grew.

@@ -14,7 +14,7 @@ use super::{
     series::Reading,
     time::whole_second,
 };
-use crate::api::decisions::{IneffectiveScaleOut, ScaleOutOnTrial};
+use crate::api::decisions::{IneffectiveScaleOut, ScaleOutOnTrial, ScalingMemory};
 
 /// Holds a scale-out while the last one has brought nothing; a stage only then.
 pub fn hold(memory: &Memory, trace: &mut Trace) {
@@ -37,6 +37,8 @@ const FROZEN: SignedDuration = SignedDuration::from_mins(30);
 /// What is known of the effect of scale-outs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effect {
+    /// The revision of the pods that all this is about.
+    revision: Option<String>,
     on_trial: Option<OnTrial>,
     ineffective: Option<Ineffective>,
 }
@@ -47,7 +49,6 @@ struct OnTrial {
     from: i32,
     /// What a pod processed before, busy all the time.
     per_replica: f64,
-    revision: Option<String>,
 }
 
 /// A scale-out without effect.
@@ -59,7 +60,6 @@ pub struct Ineffective {
     pub to: i32,
     /// Until when nothing is added, in whole seconds.
     pub until: Timestamp,
-    revision: Option<String>,
 }
 
 impl Effect {
@@ -71,16 +71,13 @@ impl Effect {
     /// Takes in a look. Pods that are warm and still busy all the time show what the last scale-out
     /// brought; pods that wait for records prove that it was enough.
     pub fn judge(&mut self, observation: &Observation, reading: &Reading, interval: f64) {
-        let at = observation.at;
-        let is_of = |revision: &Option<String>| {
-            observation.revision.is_none() || observation.revision == *revision
-        };
-        self.ineffective = self
-            .ineffective
-            .take()
-            .filter(|known| at < known.until && is_of(&known.revision));
-        let (now, settled) = (observation.replicas, reading.load.is_some());
-        let on_trial = self.on_trial.take().filter(|t| now > t.from && is_of(&t.revision));
+        let (at, now) = (observation.at, observation.replicas);
+        if observation.revision.is_some() && observation.revision != self.revision {
+            *self = Self::default();
+        }
+        self.ineffective = self.ineffective.take().filter(|known| at < known.until);
+        let on_trial = self.on_trial.take().filter(|trial| now > trial.from);
+        let settled = reading.load.is_some();
         let Some(trial) = on_trial else { return };
         let keeps_up = reading.series.time_lag.is_some_and(|age| age < 2.0 * interval);
         match reading.saturated_rate.filter(|_| settled) {
@@ -89,7 +86,6 @@ impl Effect {
                     from: trial.from,
                     to: now,
                     until: whole_second(at).saturating_add(FROZEN).unwrap_or(Timestamp::MAX),
-                    revision: trial.revision,
                 });
             }
             Some(_) => {}
@@ -103,46 +99,41 @@ impl Effect {
     pub fn note(&mut self, observation: &Observation, reading: &Reading) {
         let has_samples = !observation.partitions.is_empty();
         if let Some(rate) = reading.saturated_rate.filter(|_| has_samples) {
+            self.revision.clone_from(&observation.revision);
             self.on_trial.get_or_insert(OnTrial {
                 from: observation.replicas,
                 per_replica: three_digits(rate),
-                revision: observation.revision.clone(),
             });
         }
     }
 
-    /// What belongs into status.
-    pub fn to_status(&self) -> (Option<ScaleOutOnTrial>, Option<IneffectiveScaleOut>) {
-        let on_trial = self.on_trial.as_ref().map(|trial| ScaleOutOnTrial {
+    /// Puts it into status.
+    pub fn put_into(&self, status: &mut ScalingMemory) {
+        status.on_trial = self.on_trial.as_ref().map(|trial| ScaleOutOnTrial {
             from: trial.from,
             per_replica: trial.per_replica,
-            revision: trial.revision.clone(),
         });
-        let ineffective = self.ineffective.as_ref().map(|known| IneffectiveScaleOut {
+        status.ineffective = self.ineffective.as_ref().map(|known| IneffectiveScaleOut {
             from: known.from,
             to: known.to,
             until: Time(known.until),
-            revision: known.revision.clone(),
         });
-        (on_trial, ineffective)
+        let is_known = status.on_trial.is_some() || status.ineffective.is_some();
+        status.effect_of = self.revision.clone().filter(|_| is_known);
     }
 
     /// From status.
-    pub fn from_status(
-        on_trial: Option<&ScaleOutOnTrial>,
-        ineffective: Option<&IneffectiveScaleOut>,
-    ) -> Self {
+    pub fn from_status(status: &ScalingMemory) -> Self {
         Self {
-            on_trial: on_trial.map(|trial| OnTrial {
+            revision: status.effect_of.clone(),
+            on_trial: status.on_trial.as_ref().map(|trial| OnTrial {
                 from: trial.from,
                 per_replica: three_digits(trial.per_replica),
-                revision: trial.revision.clone(),
             }),
-            ineffective: ineffective.map(|known| Ineffective {
+            ineffective: status.ineffective.as_ref().map(|known| Ineffective {
                 from: known.from,
                 to: known.to,
                 until: known.until.0,
-                revision: known.revision.clone(),
             }),
         }
     }

@@ -2,7 +2,7 @@
 //! that a week is not lost with a restart, and therefore small: of an hour its mean and its peak,
 //! three digits each.
 
-use std::{collections::VecDeque, fmt::Write};
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -13,10 +13,14 @@ use crate::api::decisions::HourlyArrivals;
 pub const HOURS: usize = 7 * DAY;
 /// Hours of a day.
 const DAY: usize = 24;
-/// Digits of one number in status.
-const DIGITS: usize = 3;
-/// How an hour without a number is written.
+/// Characters of one hour in status.
+const CHARACTERS: usize = 3;
+/// How an unknown hour is written.
 const UNKNOWN: &str = "---";
+/// The base of the numbers in status.
+const BASE: u16 = 32;
+/// One step of how much higher the peak was than the mean.
+const STEP: f64 = 1.1;
 
 /// Arrival rates of one hour, in records per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,11 +41,12 @@ pub struct Hours {
     running: Running,
 }
 
-/// An hour as it is kept: 100 x log10(1 + rate), which is a little more than 2 % exact.
+/// An hour as it is kept: 100 x log10(1 + mean), which is a little more than 1 % exact, and by how
+/// many steps the peak was higher, rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Code {
     mean: u16,
-    peak: u16,
+    steps: u16,
 }
 
 /// The hour that runs; a restart loses it.
@@ -55,7 +60,7 @@ struct Running {
 impl Hours {
     /// Takes in the arrival rate of a look, where it is known.
     pub fn keep(&mut self, at: Timestamp, rate: Option<f64>) {
-        let hour = number(at);
+        let hour = number_of(at);
         if hour != self.current {
             self.turn_to(hour);
         }
@@ -89,7 +94,7 @@ impl Hours {
     /// known, the mean of the same hour on the days since. None until a day is known.
     pub fn forecast(&self, at: Timestamp, history: usize) -> Option<Hour> {
         let back = |hours: usize| {
-            let ago = i64::try_from(hours).ok()? + self.current - number(at);
+            let ago = i64::try_from(hours).ok()? + self.current - number_of(at);
             let index = self.known.len().checked_sub(usize::try_from(ago).ok()?)?;
             self.known.get(index).copied().flatten()
         };
@@ -112,42 +117,38 @@ impl Hours {
 
     /// What belongs into status; nothing until an hour is over. It changes once an hour.
     pub fn to_status(&self) -> Option<HourlyArrivals> {
-        if self.known.is_empty() {
-            return None;
-        }
-        let until = self.current.saturating_mul(SECONDS);
-        let text = |number: fn(&Code) -> u16| {
-            self.known.iter().fold(String::new(), |mut text, code| {
-                match code {
-                    Some(code) => _ = write!(text, "{:03}", number(code)),
-                    None => text.push_str(UNKNOWN),
-                }
-                text
-            })
+        let until = Timestamp::from_second(self.current.saturating_mul(SECONDS)).ok()?;
+        let text = |code: &Option<Code>| match code {
+            Some(code) => [code.mean / BASE, code.mean % BASE, code.steps]
+                .map(digit)
+                .iter()
+                .collect(),
+            None => UNKNOWN.to_owned(),
         };
-        Some(HourlyArrivals {
-            until: Time(Timestamp::from_second(until).ok()?),
-            means: text(|code| code.mean),
-            peaks: text(|code| code.peak),
+        (!self.known.is_empty()).then(|| HourlyArrivals {
+            until: Time(until),
+            rates: self.known.iter().map(text).collect(),
         })
     }
 
-    /// From status; what is not three digits is unknown.
+    /// From status; what does not read as an hour is unknown.
     pub fn from_status(status: &HourlyArrivals) -> Self {
-        let digits = |text: &str, i: usize| {
-            let number = text.get(i * DIGITS..(i + 1) * DIGITS)?;
-            number.parse::<u16>().ok()
+        let characters: Vec<char> = status.rates.chars().collect();
+        let number = |character: char| {
+            let digit = character.to_digit(BASE.into())?;
+            u16::try_from(digit).ok()
         };
-        let count = (status.means.len() / DIGITS).min(HOURS);
-        let code = |i| {
-            Some(Code {
-                mean: digits(&status.means, i)?,
-                peak: digits(&status.peaks, i)?,
-            })
+        let code = |hour: &[char]| match *hour {
+            [high, low, steps] => Some(Code {
+                mean: number(high)? * BASE + number(low)?,
+                steps: number(steps)?,
+            }),
+            _ => None,
         };
+        let hours = characters.chunks(CHARACTERS).take(HOURS);
         Self {
-            current: number(status.until.0),
-            known: (0..count).map(code).collect(),
+            current: number_of(status.until.0),
+            known: hours.map(code).collect(),
             running: Running::default(),
         }
     }
@@ -155,37 +156,45 @@ impl Hours {
 
 impl Running {
     fn code(&self) -> Option<Code> {
-        (self.looks > 0.0).then(|| Code {
-            mean: encode(self.sum / self.looks),
-            peak: encode(self.peak),
+        let mean = self.sum / self.looks;
+        (self.looks > 0.0).then(|| {
+            let higher = ((1.0 + self.peak) / (1.0 + mean)).log10() / STEP.log10();
+            Code {
+                mean: whole(100.0 * (1.0 + mean.max(0.0)).log10(), BASE * BASE - 1),
+                steps: whole(higher.ceil(), BASE - 1),
+            }
         })
     }
 }
 
 impl Code {
     fn hour(self) -> Hour {
-        let rate = |code: u16| 10_f64.powf(f64::from(code) / 100.0) - 1.0;
+        let mean = 10_f64.powf(f64::from(self.mean) / 100.0);
         Hour {
-            mean: rate(self.mean),
-            peak: rate(self.peak),
+            mean: mean - 1.0,
+            peak: mean * STEP.powi(self.steps.into()) - 1.0,
         }
     }
+}
+
+/// A digit to the base 32.
+fn digit(number: u16) -> char {
+    char::from_digit(number.into(), BASE.into()).unwrap_or('-')
 }
 
 /// Seconds of an hour.
 const SECONDS: i64 = 3600;
 
 /// The number of the hour, counted from 1970.
-fn number(at: Timestamp) -> i64 {
+fn number_of(at: Timestamp) -> i64 {
     at.as_second().div_euclid(SECONDS)
 }
 
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "clamped to three digits"
+    reason = "clamped to what a u16 holds"
 )]
-fn encode(rate: f64) -> u16 {
-    let code = (100.0 * (1.0 + rate.max(0.0)).log10()).round();
-    code.clamp(0.0, 999.0) as u16
+fn whole(value: f64, most: u16) -> u16 {
+    value.round().clamp(0.0, most.into()) as u16
 }

@@ -26,7 +26,7 @@ use crate::api::decisions::{
 /// How many wishes are kept for one direction.
 const WISHES: usize = 16;
 /// How many changes are kept.
-const CHANGES: usize = 24;
+const CHANGES: usize = 18;
 /// How long a change is kept, in seconds: as long as the longest cooldown.
 const CHANGE_SECONDS: f64 = 24.0 * 3600.0;
 /// How long, in seconds, a scale-in that had to be undone plays a part: with less, two of them in an
@@ -98,6 +98,13 @@ impl Wishes {
         }
         self.push(whole_second(at), wish);
         self.wishes.front().map_or(wish, |wish| wish.count)
+    }
+
+    /// Whether the wish that decides leaves the window within so many seconds, for another one.
+    pub fn turns_within(&self, at: Timestamp, window: f64, seconds: f64) -> bool {
+        let until = self.wishes.front().and_then(|wish| wish.until);
+        let left = until.map(|until| window - seconds_between(until, at));
+        self.wishes.len() > 1 && left.is_some_and(|left| left <= seconds)
     }
 
     fn push(&mut self, until: Timestamp, count: i32) {
@@ -278,8 +285,7 @@ impl Memory {
 
     /// What belongs into status.
     pub fn to_status(&self) -> ScalingMemory {
-        let (on_trial, ineffective) = self.effect.to_status();
-        ScalingMemory {
+        let mut status = ScalingMemory {
             last_scale_out: self.last_scale_out.map(change_to_status),
             last_scale_in: self.last_scale_in.map(change_to_status),
             changes: self.changes.iter().copied().map(change_to_status).collect(),
@@ -303,11 +309,12 @@ impl Memory {
                 count: undone.count,
                 until: Time(undone.until),
             }),
-            on_trial,
-            ineffective,
             stuck: self.stuck.to_status(),
             hours: self.hours.to_status(),
-        }
+            ..ScalingMemory::default()
+        };
+        self.effect.put_into(&mut status);
+        status
     }
 
     /// From status.
@@ -338,7 +345,7 @@ impl Memory {
                 count: undone.count,
                 until: undone.until.0,
             }),
-            effect: Effect::from_status(status.on_trial.as_ref(), status.ineffective.as_ref()),
+            effect: Effect::from_status(status),
             hours: status.hours.as_ref().map(Hours::from_status).unwrap_or_default(),
             stuck: status.stuck.as_deref().map(Stuck::from_status).unwrap_or_default(),
         }

@@ -8,7 +8,7 @@ use super::{
 use crate::api::common::Duration;
 
 /// Rates are taken over at least this time, in seconds.
-const RATE_SECONDS: f64 = 15.0;
+pub const RATE_SECONDS: f64 = 15.0;
 /// Rates are taken over at least so many intervals.
 const RATE_INTERVALS: f64 = 3.0;
 

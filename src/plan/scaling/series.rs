@@ -114,6 +114,17 @@ pub struct Reading {
     pub load: Option<f64>,
 }
 
+impl Reading {
+    /// Whether the partition is stuck.
+    pub fn is_stuck(&self, sample: &PartitionSample) -> bool {
+        let by_name = |stuck: &PartitionName| {
+            let topic = stuck.topic.as_str().cmp(&sample.topic);
+            topic.then(stuck.partition.cmp(&sample.partition))
+        };
+        self.stuck.binary_search_by(by_name).is_ok()
+    }
+}
+
 /// Partitions that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
@@ -151,6 +162,8 @@ pub fn read(manner: Manner, history: &mut History, observation: &Observation) ->
             .filter(|_| settled),
         replicas: observation.replicas,
         per_replica: manner.per_replica,
+        is_one_each: usize::try_from(observation.replicas)
+            .is_ok_and(|replicas| replicas >= observation.partitions.len()),
     };
     let mut tally = Tally::default();
     history.record(observation, manner.reset, |seen| {
@@ -169,7 +182,7 @@ pub fn read(manner: Manner, history: &mut History, observation: &Observation) ->
     let rates = Rates::ending_with(manner.interval, history, look);
     history.keep(look);
     let rates = rates.filter(|_| known);
-    tally.conclude(&terms, rates.as_ref().map(|r| r.arrival));
+    tally.conclude(rates.as_ref().map(|r| r.arrival));
     let mut reading = reading(tally, &terms, rates.as_ref());
     reading.unreadable = unreadable;
     reading.no_partitions =

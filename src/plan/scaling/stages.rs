@@ -11,6 +11,7 @@ use super::{
     gate::Passage,
     memory::Memory,
     policies::{Context, time_lag::is_behind},
+    rates::RATE_SECONDS,
     rehearse, steady,
 };
 use crate::api::scaling::Autoscaling;
@@ -91,6 +92,9 @@ pub fn guards(context: &Context<'_>, covers_arrivals: bool, trace: &mut Trace) -
 /// The lowest wish of the scale-out window, the highest of the scale-in window. From zero there is
 /// no window, and to zero the time of proven idleness is the window: what counts is that no other
 /// count above one was wanted.
+///
+/// A mean rate that falls takes some seconds to do so, and wishes fall with it: a scale-in does not
+/// stop at a count that was only wished for on the way.
 pub fn stabilize(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, trace: &mut Trace) {
     let (from, wish) = (trace.from(), trace.value());
     let (window, window_in) = (
@@ -108,6 +112,13 @@ pub fn stabilize(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, trace: 
     } else {
         settled
     };
+    let window_seconds = window_in.as_secs_f64();
+    let turns = memory.highest.turns_within(at, window_seconds, RATE_SECONDS);
+    if settled < from && wish < settled && turns {
+        let reason = format!("less than {settled} in a moment: one change in place of two");
+        trace.stage("stabilization", from, reason);
+        return;
+    }
     let reason = match settled.cmp(&wish) {
         std::cmp::Ordering::Equal => PASSES.to_owned(),
         std::cmp::Ordering::Less => format!("only {settled} was wanted all of the last {window}"),

@@ -68,6 +68,8 @@ pub struct Terms {
     pub replicas: i32,
     /// Records per second of one pod, where it was measured.
     pub per_replica: Option<f64>,
+    /// Whether no pod has more than one partition.
+    pub is_one_each: bool,
 }
 
 /// A partition that gets more records than one pod can process.
@@ -75,8 +77,10 @@ pub struct Terms {
 struct Hot {
     name: PartitionName,
     backlog: Backlog,
-    /// Records per second beyond what one pod processes.
-    excess: f64,
+    /// Records per second that arrive.
+    arrivals: f64,
+    /// Records per second that one pod processes.
+    most: f64,
 }
 
 /// The partitions of one look.
@@ -141,24 +145,19 @@ impl Tally {
             self.busy += 1.0;
             self.busy_rates += rate;
         }
-        match excess(terms, seen, backlog, busy) {
-            Some(excess) => self.maybe_hot.push(Hot {
-                name: name(seen),
-                backlog,
-                excess,
-            }),
+        match hot(terms, seen, backlog, busy) {
+            Some(hot) => self.maybe_hot.push(hot),
             None => self.sizing.add(backlog),
         }
     }
 
-    /// Ends the sums: partitions with more than a pod can process are hot unless all of them are,
-    /// that is, if what arrives would fit when it was spread evenly.
-    pub fn conclude(&mut self, terms: &Terms, arrivals: Option<f64>) {
+    /// Ends the sums: a partition with more than a pod can process is hot if what arrives would fit
+    /// when it was spread evenly. Else there are too few partitions, and none of them is to blame.
+    pub fn conclude(&mut self, arrivals: Option<f64>) {
         let even = arrivals.map_or(0.0, |rate| rate / self.active.max(1.0));
-        let is_skew = terms.per_replica.is_none_or(|most| even <= most);
         for hot in std::mem::take(&mut self.maybe_hot) {
-            if is_skew {
-                self.hot_excess += hot.excess;
+            if even <= hot.most {
+                self.hot_excess += hot.arrivals - hot.most;
                 self.hot.push(hot.name);
             } else {
                 self.sizing.add(hot.backlog);
@@ -175,12 +174,17 @@ impl Tally {
 
     /// Records per second of one pod that was busy: the mean of the partitions that had a backlog
     /// all the while, as many as one pod has. Half of the partitions must have had one, so that
-    /// some pods had nothing else.
+    /// some pods had nothing else; where the others had none, those pods are the fullest ones.
     pub fn saturated_rate(&self, terms: &Terms) -> Option<f64> {
         if self.busy == 0.0 || self.busy < BUSY_SHARE * self.active {
             return None;
         }
-        let of_one_pod = (self.active / f64::from(terms.replicas.max(1))).max(1.0);
+        let even = (self.active / f64::from(terms.replicas.max(1))).max(1.0);
+        let of_one_pod = if self.busy < self.active {
+            even.ceil()
+        } else {
+            even
+        };
         let rate = self.busy_rates / self.busy * of_one_pod;
         (rate > 0.0).then_some(rate)
     }
@@ -199,13 +203,18 @@ fn busy_rate(terms: &Terms, seen: &Seen<'_>, age: Age) -> Option<f64> {
     seen.past.busy_rate(since, 2.0 * terms.interval)
 }
 
-/// How many more records per second arrive in a partition that is behind than one pod processes.
-/// Without a measured rate a pod that has only this partition shows what it can do.
-fn excess(terms: &Terms, seen: &Seen<'_>, backlog: Backlog, busy: Option<f64>) -> Option<f64> {
+/// The partition, when it is behind and gets more records than one pod processes. Without a measured
+/// rate a pod that has only this partition shows what it can do.
+fn hot(terms: &Terms, seen: &Seen<'_>, backlog: Backlog, busy: Option<f64>) -> Option<Hot> {
     if backlog.time_lag < 2.0 * terms.interval {
         return None;
     }
+    let most = terms.per_replica.or(busy.filter(|_| terms.is_one_each))?;
     let arrivals = seen.past.arrival_rate(terms.at, HOT_SECONDS)?;
-    let excess = arrivals - terms.per_replica.or(busy)?;
-    (excess > 0.0).then_some(excess)
+    (arrivals > most).then(|| Hot {
+        name: name(seen),
+        backlog,
+        arrivals,
+        most,
+    })
 }

@@ -79,6 +79,9 @@ impl Unread {
         for sample in &context.observation.partitions {
             match standing(sample, reset) {
                 None => unknown += 1,
+                Some(_) if policy.exclude_persistent_lag && context.reading.is_stuck(sample) => {
+                    known += 1;
+                }
                 Some(standing) => {
                     known += 1;
                     lag = lag.saturating_add(standing.lag);

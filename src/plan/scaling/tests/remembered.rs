@@ -68,9 +68,11 @@ fn fullest(path: &str, schema: &Value, definitions: &Value) -> Value {
 #[test]
 fn at_its_bounds_memory_stays_below_8_kib_and_survives_a_restart() {
     let schema = serde_json::to_value(schemars::schema_for!(ScalingMemory)).unwrap();
-    let full = fullest("memory", &schema, &schema["$defs"]);
+    let mut full = fullest("memory", &schema, &schema["$defs"]);
     let size = full.to_string().len();
     assert!(size <= 8 * 1024, "{size} bytes");
+    // A text whose form no schema tells.
+    full["stuck"] = json!(format!("{}/3@1200", "t".repeat(248)));
     let status: ScalingMemory = serde_json::from_value(full.clone()).unwrap();
     let back = Memory::from_status(&status).to_status();
     assert_eq!(Memory::from_status(&back).to_status(), back);
