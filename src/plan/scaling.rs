@@ -12,7 +12,9 @@ mod combine;
 mod decision;
 mod gate;
 mod history;
+mod inputs;
 mod interventions;
+mod kept;
 mod levels;
 mod limits;
 mod memory;
@@ -50,7 +52,9 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Inputs, PASSES, Stage, amount, headline, remember},
+    decision::{Decision, PASSES, Stage, amount},
+    inputs::Inputs,
+    kept::{headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, Override, PartitionSample},
     outlook::outlook_of_kept,
