@@ -91,3 +91,22 @@ fn whole(rate: f64) -> i64 {
 fn float(rate: i64) -> f64 {
     rate as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_rounded_to_two_digits() {
+        for (value, rounded) in [
+            (0, 0),
+            (7, 7),
+            (99, 99),
+            (104, 100),
+            (12_345, 12_000),
+            (9_960, 10_000),
+        ] {
+            assert_eq!(two_digits(value), rounded, "{value}");
+        }
+    }
+}
