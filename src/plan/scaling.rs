@@ -52,7 +52,7 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, PASSES, Stage, amount},
+    decision::{Decision, PASSES, STAGES, Stage, amount},
     inputs::Inputs,
     kept::{headline, remember},
     newest::{DecisionView, Newest, NewestView},
