@@ -50,7 +50,7 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Inputs, Stage, amount, headline, remember},
+    decision::{Decision, Inputs, PASSES, Stage, amount, headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, Override, PartitionSample},
     outlook::outlook_of_kept,

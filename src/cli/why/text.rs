@@ -8,7 +8,7 @@ use super::{ConnectorTold, DecisionTold, Told};
 use crate::{
     api::decisions::{DecisionStatus, StageStatus},
     cli::output::wrapped,
-    plan::scaling::{Inputs, amount},
+    plan::scaling::{Inputs, PASSES, amount},
 };
 
 /// The widest line, in characters.
@@ -145,7 +145,7 @@ fn capacity(inputs: &Inputs) -> Option<String> {
 fn stages(stages: &[StageStatus]) -> Vec<String> {
     let (mut rows, mut passing) = (Vec::new(), Vec::new());
     for stage in stages.iter().filter(|stage| stage.name != SERIES) {
-        if stage.reason == "passes" {
+        if stage.reason == PASSES {
             passing.push(stage.name.as_str());
         } else {
             let change = format!("{} -> {}", stage.input, stage.output);
