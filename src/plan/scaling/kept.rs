@@ -131,6 +131,7 @@ mod tests {
             }],
             series: Series::default(),
             inputs: Inputs::default(),
+            reclaims: false,
             is_held,
             is_shadow: false,
             shadow: Vec::new(),
