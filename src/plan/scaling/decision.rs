@@ -216,6 +216,7 @@ impl Trace {
 }
 
 /// A number for a person: whole from 100 on, else with at most one decimal.
+#[must_use]
 pub fn amount(value: f64) -> String {
     let tenths = (value * 10.0).round() / 10.0;
     if value >= 100.0 || tenths.fract() == 0.0 {
