@@ -361,7 +361,9 @@ const fn five_minutes() -> Duration {
     validation = Rule::new("!has(self.timeWindow) || duration(self.timeWindow) <= duration('12h')")
         .message("timeWindow must not exceed 12h: for example timeWindow: 5m"),
     validation = Rule::new("!has(self.timeGrain) || duration(self.timeGrain) >= duration('1s')")
-        .message("timeGrain must be at least 1s: for example timeGrain: 1m")
+        .message("timeGrain must be at least 1s: for example timeGrain: 1m"),
+    validation = Rule::new("!has(self.cooldown) || duration(self.cooldown) <= duration('168h')")
+        .message("cooldown must not exceed 168h (7 days)")
 )]
 pub struct ScaleRule {
     /// The series that is compared. When a scale-in is rehearsed, a name of `metrics` is taken for

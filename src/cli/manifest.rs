@@ -105,18 +105,13 @@ fn document(place: String, written: Value) -> anyhow::Result<Document> {
     })))
 }
 
-/// Warns of what is wrong with an `autoscaling` block.
+/// Refuses an `autoscaling` block, named `block` in the text, that cannot be used as it is.
 ///
 /// # Errors
-/// When it cannot be used as it is; the text has a line for each reason.
+/// When something of it is refused; the text has a line for each reason.
 pub fn refuse(block: &str, problems: &[Problem]) -> anyhow::Result<()> {
-    let of = |severity| problems.iter().filter(move |p| p.severity == severity);
-    for warning in of(Severity::Warning) {
-        eprintln!("warning: {block}.{warning}");
-    }
-    let refused: Vec<String> = of(Severity::Refused)
-        .map(|p| format!("{block}.{p}"))
-        .collect();
+    let refused = problems.iter().filter(|p| p.severity == Severity::Refused);
+    let refused: Vec<String> = refused.map(|p| format!("{block}.{p}")).collect();
     if refused.is_empty() {
         return Ok(());
     }

@@ -14,6 +14,8 @@ mod settings;
 mod simulate;
 mod startup;
 mod top;
+mod view;
+mod why;
 
 use std::{path::Path, process::ExitCode};
 
@@ -54,6 +56,9 @@ enum Command {
     /// Watch a pipeline: lag, rates, replicas and the last decision of each connector.
     #[command(after_help = TOP)]
     Top(Box<top::TopArgs>),
+    /// Say why an autoscaler decided as it did, and what would change that.
+    #[command(after_help = WHY)]
+    Why(Box<why::WhyArgs>),
     /// Print the custom resource definition.
     #[command(after_help = CRD)]
     Crd(crd::CrdArgs),
@@ -100,6 +105,15 @@ Examples:
   sluice top readings -n plant                  # redrawn every 2 s
   sluice top readings --once                    # one line a connector, for scripts";
 
+const WHY: &str = "\
+Examples:
+  sluice why readings -n plant                  # every connector with an autoscaler
+  sluice why readings enrich --last 10          # its last ten decisions
+  sluice why readings enrich -o json
+
+From the operator, else from status, marked with its age. Exit status: 0 when every count follows its
+policies, 1 when one does not (the first line under it says why), 2 when that cannot be told.";
+
 const CRD: &str = "\
 Examples:
   sluice crd | kubectl apply --server-side -f -
@@ -131,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Crd(args) => crd::crd(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Top(args) => top::top(&args),
+        Command::Why(args) => why::why(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Completions(args) => Ok(completions::completions(&args, Args::command())),

@@ -96,7 +96,11 @@ fn refuse(
         "{}: connector {}: autoscaling",
         pipeline.place, args.connector
     );
-    manifest::refuse(&block, &problems)
+    manifest::refuse(&block, &problems)?;
+    for warning in &problems {
+        eprintln!("warning: {block}.{warning}");
+    }
+    Ok(())
 }
 
 fn open(args: &SimulateArgs, subject: &Subject<'_>, looks: &[trace::Look]) -> anyhow::Result<()> {

@@ -274,13 +274,15 @@ async fn sample(
         let Some(connector) = subject.spec.connectors.iter().find(|c| c.name == *name) else {
             continue;
         };
-        let partitions = state.partitions_of(connector);
+        let partitions = state.partitions_of(connector, subject.last);
         let conflict = state.conflict(name).map(ToOwned::to_owned);
+        let offsets_retention = state.offsets_retention();
         let sampled = state.samples_of(name, subject.last);
         let between = Between {
             scaler: &sampled.scaler,
             sampler: &mut sampled.sampler,
             partitions,
+            offsets_retention,
         };
         let seen =
             observe::scaling::sample(&context.sources, subject, connector, kafka, between, now)

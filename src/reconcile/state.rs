@@ -56,6 +56,7 @@ pub struct State {
     sampled: BTreeMap<String, Sampled>,
     partitions: BTreeMap<String, i32>,
     conflicts: BTreeMap<String, String>,
+    offsets_retention: Option<Duration>,
     backoff: Backoff,
     looked: Option<Looked>,
     look_due: Option<Timestamp>,
@@ -93,6 +94,9 @@ impl State {
             Some((name.clone(), view.topic.value()?.as_ref()?.partitions))
         });
         self.partitions.extend(known);
+        if let Some(cluster) = seen.cluster.value() {
+            self.offsets_retention = cluster.offsets_retention;
+        }
         self.conflicts = seen
             .containers
             .connectors
@@ -109,25 +113,40 @@ impl State {
         self.conflicts.get(connector).map(String::as_str)
     }
 
-    /// Every partition of the topics that a connector reads.
+    /// How long the broker keeps the commits of a group without members, as the last look saw it.
+    pub const fn offsets_retention(&self) -> Option<Duration> {
+        self.offsets_retention
+    }
+
+    /// Every partition of the topics that a connector reads; where no look has seen a topic yet, as
+    /// many as the last status knows.
     ///
     /// # Errors
-    /// Why they are not known: a topic was not seen yet.
-    pub fn partitions_of(&self, connector: &Connector) -> Result<Vec<Partition>, Unknown> {
+    /// Why they are not known: a topic was never seen.
+    pub fn partitions_of(
+        &self,
+        connector: &Connector,
+        last: &IngestionPipelineStatus,
+    ) -> Result<Vec<Partition>, Unknown> {
+        let before = |name: &str| {
+            let topic = last.topics.iter().find(|topic| topic.name == *name);
+            topic.and_then(|topic| topic.partitions)
+        };
         let mut all = Vec::new();
         for topic in connector
             .consumes
             .iter()
             .flat_map(|consumes| &consumes.topics)
         {
-            let Some(count) = self.partitions.get(topic) else {
+            let count = self.partitions.get(topic).copied();
+            let Some(count) = count.or_else(|| before(topic)) else {
                 return Err(Unknown {
                     class: Class::Waiting,
                     reason: Reason::WaitingForTopics,
                     message: format!("topic {topic} is not there yet"),
                 });
             };
-            all.extend((0..*count).map(|partition| (topic.clone(), partition)));
+            all.extend((0..count).map(|partition| (topic.clone(), partition)));
         }
         Ok(all)
     }

@@ -217,7 +217,7 @@ fn a_policy_in_shadow_mode_plays_no_part_and_says_what_it_would_do() {
     let policies = json!({"policies": [
         {"name": "lag", "targetTracking": {"metric": "lag", "target": 100}},
         {"name": "bold", "mode": "Shadow", "targetTracking": {"metric": "lag", "target": 10}},
-        {"name": "blind", "mode": "Shadow", "targetTracking": {"metric": "none", "target": 10}},
+        {"name": "blind", "mode": "Shadow", "targetTracking": {"metric": "arrivalRate", "target": 10}},
     ]});
     let mut passes = Passes::new(&policies);
     let _ = passes.pass(0, 600);
@@ -258,5 +258,72 @@ fn a_scale_that_fails_is_not_decided_anew_at_each_look() {
         passes.decisions().len(),
         2,
         "but after a minute it is news again"
+    );
+}
+
+#[test]
+fn switched_off_nothing_is_decided_and_the_numbers_go_on() {
+    let mut passes = Passes::new(&json!({"mode": "Off"}));
+    let _ = passes.pass(0, 600);
+    let connector = passes.connector();
+    assert_eq!((passes.replicas, connector.lag), (2, Some(600)));
+    assert_eq!(connector.scaling_reason.as_deref(), Some("ScalingOff"));
+    assert_eq!(passes.decisions(), []);
+}
+
+#[test]
+fn a_block_that_cannot_be_used_holds_the_count_and_says_where() {
+    let mut passes = Passes::new(&json!({"minReplicas": 5, "maxReplicas": 3}));
+    passes.status.conditions = conditions();
+    let _ = passes.pass(0, 600);
+    assert_eq!((passes.replicas, passes.connector().lag), (2, Some(600)));
+    let condition = &passes.status.conditions[0];
+    assert_eq!(
+        (condition.status.as_str(), condition.reason.as_str()),
+        ("False", "InvalidSpec")
+    );
+    let place =
+        "connector enrich: spec.connectors[enrich].autoscaling.minReplicas: minReplicas 5 exceeds";
+    assert!(
+        condition.message.starts_with(place),
+        "{}",
+        condition.message
+    );
+}
+
+/// The one condition that a sample changes, as it was before.
+fn conditions() -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
+    let condition = json!([{"type": "ScalingActive", "status": "True", "reason": "Scaling",
+        "message": "", "lastTransitionTime": "2026-01-05T09:00:00Z"}]);
+    serde_json::from_value(condition).unwrap()
+}
+
+/// Zero pods: stopped by `spec.suspend`, where some are wanted, or scaled to zero, where none are.
+#[test]
+fn stopped_pods_wait_to_be_resumed_and_sleeping_ones_wake() {
+    for (desired, replicas, reason) in [(2, 0, "Progressing"), (0, 6, "Scaling")] {
+        let mut passes = Passes::new(&json!({"minReplicas": 0}));
+        passes.replicas = 0;
+        passes.status.connectors[0].desired_replicas = Some(desired);
+        let _ = passes.pass(0, 600);
+        assert_eq!(passes.replicas, replicas, "{desired} wanted");
+        assert_eq!(passes.connector().scaling_reason.as_deref(), Some(reason));
+    }
+}
+
+#[test]
+fn idle_pods_go_to_zero_and_that_is_what_is_wanted_then() {
+    let mut passes = Passes::new(&json!({"minReplicas": 0, "activation": {"idleFor": "10s"}}));
+    for second in [0, 5, 10, 15] {
+        let _ = passes.pass(second, 0);
+    }
+    assert_eq!(
+        (passes.replicas, passes.connector().desired_replicas),
+        (0, Some(0))
+    );
+    let _ = passes.pass(20, 600);
+    assert_eq!(
+        (passes.replicas, passes.connector().desired_replicas),
+        (6, Some(6))
     );
 }

@@ -81,6 +81,9 @@ pub struct Decision {
     pub series: Series,
     /// What else it rests on.
     pub inputs: Inputs,
+    /// Whether somebody else has set the count, and the time for which it is left alone is over:
+    /// then it is written again, also where it stays.
+    pub reclaims: bool,
     /// Whether a stage kept the count from what a policy wanted.
     pub is_held: bool,
     /// Whether it is only shown: nobody acts on it.
@@ -393,6 +396,7 @@ mod tests {
             }],
             series: Series::default(),
             inputs: Inputs::default(),
+            reclaims: false,
             is_held,
             is_shadow: false,
             shadow: Vec::new(),

@@ -12,7 +12,7 @@ use super::{
     acts::Acts,
     capacity::{Capacity, three_digits},
     gate::Gate,
-    observation::Override,
+    interventions::Overridden,
     schedules::Seen,
     time::{seconds_between, whole_second},
 };
@@ -83,9 +83,10 @@ impl Wishes {
         for wish in &mut self.wishes {
             wish.until.get_or_insert(whole_second(at));
         }
+        // Times are rounded up, so a wish of this second may lie ahead; without a window it is over.
         while self.wishes.front().is_some_and(|wish| {
             wish.until
-                .is_some_and(|until| seconds_between(until, at) >= window)
+                .is_some_and(|until| window <= 0.0 || seconds_between(until, at) >= window)
         }) {
             self.wishes.pop_front();
         }
@@ -175,7 +176,7 @@ pub struct Memory {
     /// The proof that no record was unread, where the last pod may go.
     pub idle: Option<Idle>,
     /// The count that somebody else has set, while it is left alone.
-    pub overridden: Option<Override>,
+    pub overridden: Option<Overridden>,
 }
 
 impl Default for Memory {
@@ -252,6 +253,7 @@ impl Memory {
             overridden: self.overridden.as_ref().map(|held| ScalingOverride {
                 at: Time(held.at),
                 by: held.by.clone(),
+                count: held.count,
             }),
         }
     }
@@ -282,9 +284,10 @@ impl Memory {
                 since: idle.since.0,
                 ends: idle.ends,
             }),
-            overridden: status.overridden.as_ref().map(|held| Override {
+            overridden: status.overridden.as_ref().map(|held| Overridden {
                 at: held.at.0,
                 by: held.by.clone(),
+                count: held.count,
             }),
         }
     }
@@ -341,6 +344,9 @@ mod tests {
 
     #[test]
     fn without_a_window_only_the_present_wish_counts() {
+        let within_a_second = at(0) + jiff::SignedDuration::from_millis(500);
+        let mut lowest = Wishes::new(Cautious::Lowest);
+        assert_eq!(lowest.settle(within_a_second, 1, 6, 0.0), 6);
         let mut window = Wishes::new(Cautious::Highest);
         assert_eq!(window.settle(at(0), 10, 3, 0.0), 3);
     }

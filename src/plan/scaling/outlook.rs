@@ -3,6 +3,9 @@
 //! out differently. That takes many decisions, so it is only done when somebody asks.
 
 mod thresholds;
+mod time;
+
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,19 +14,17 @@ use super::{
     decision::Decision,
     memory::Memory,
     observation::{GroupState, Observation},
-    series::Reading,
+    series::{Reading, Series},
 };
 use crate::api::{
     common::Duration,
+    decisions::{DecisionStatus, ScalingMemory},
+    policies::{MetricOf, Policy, TargetTracking},
     scaling::Autoscaling,
     schedules::Suspension,
     steadiness::{Behavior, Cooldown, DirectionBehavior},
 };
 
-/// How far ahead is looked, in seconds: the longest window is an hour.
-const AHEAD: u64 = 3600;
-/// The shortest time between two decisions that are tried, in seconds.
-const STEP: u64 = 5;
 /// More than any bound.
 const ANY: i32 = 1000;
 
@@ -37,7 +38,7 @@ pub fn outlook(
     decision: &Decision,
 ) -> Vec<String> {
     let now = Situation::after(spec, scaler, observation, decision);
-    let mut lines: Vec<String> = now.in_time().into_iter().collect();
+    let mut lines = vec![time::line(&now)];
     lines.extend(now.once_known());
     lines.extend(now.without_suspension());
     let patient = now.patient();
@@ -45,6 +46,93 @@ pub fn outlook(
     lines.extend(patient.beyond_bounds(&settled));
     lines.extend(thresholds::lines(&patient, settled.to));
     lines
+}
+
+/// What would change a decision of which only status is left, looked at `now`: taken that the
+/// policies go on wanting what they wanted. `memory` is what status remembers, `partitions` the
+/// number of each topic's.
+#[must_use]
+pub fn outlook_of_kept(
+    spec: &Autoscaling,
+    memory: Option<&ScalingMemory>,
+    partitions: &BTreeMap<String, i32>,
+    decision: &DecisionStatus,
+    now: Timestamp,
+) -> Vec<String> {
+    let output = |name: &str| {
+        let mut stages = decision.stages.iter();
+        stages.find(|s| s.name == name).map(|s| s.output)
+    };
+    let Some(wanted) = output("combined") else {
+        return Vec::new();
+    };
+    let situation = |wish| Situation {
+        spec: wanting(spec),
+        scaler: Scaler::restore(memory.map(|m| as_of(m, decision)).as_ref()),
+        observation: Observation {
+            at: now,
+            replicas: decision.to,
+            ready: decision.to,
+            partition_counts: partitions.clone(),
+            group: GroupState::Stable,
+            ..Observation::default()
+        },
+        reading: reading(wish),
+    };
+    let known = situation(output("rehearsal").unwrap_or(wanted));
+    let mut lines = vec![time::line(&known)];
+    lines.extend(known.without_suspension());
+    let patient = situation(wanted).patient();
+    lines.extend(patient.beyond_bounds(&patient.decide()));
+    lines
+}
+
+/// The series by which the policies' wish is given.
+const WISH: &str = "wish";
+
+/// A block whose only policy wants what the series [`WISH`] says.
+fn wanting(spec: &Autoscaling) -> Autoscaling {
+    let mut spec = spec.clone();
+    let policies = vec![Policy {
+        name: WISH.to_owned(),
+        target_tracking: Some(TargetTracking {
+            metric: WISH.to_owned(),
+            target: 1.0,
+            of: Some(MetricOf::Total),
+            ..TargetTracking::default()
+        }),
+        ..Policy::default()
+    }];
+    for profile in &mut spec.profiles {
+        profile.policies.clone_from(&policies);
+    }
+    spec.policies = policies;
+    spec.behavior.scale_out.tolerance = Some(0.0);
+    spec.behavior.scale_in.tolerance = Some(0.0);
+    spec
+}
+
+/// A reading with nothing but the wish; nothing arrives that a rehearsal could mind.
+fn reading(wish: i32) -> Reading {
+    let mut series = Series {
+        arrival_rate: Some(0.0),
+        ..Series::default()
+    };
+    series.set(WISH, Some(wish.into()));
+    Reading {
+        series,
+        sustained_rate: Some(0.0),
+        ..Reading::default()
+    }
+}
+
+/// What was remembered with the decision: a wish without a time was made at that moment.
+fn as_of(memory: &ScalingMemory, decision: &DecisionStatus) -> ScalingMemory {
+    let mut memory = memory.clone();
+    for wish in &mut memory.highest_wishes {
+        wish.until.get_or_insert_with(|| decision.at.clone());
+    }
+    memory
 }
 
 /// Everything that the next decision rests on.
@@ -102,27 +190,6 @@ impl Situation {
         )
     }
 
-    /// The first change if everything stays as it is, and what it waits for until then.
-    fn in_time(&self) -> Option<String> {
-        let mut later = self.clone();
-        let interval = self.spec.interval.as_secs().max(1);
-        let step = interval * STEP.div_ceil(interval);
-        let mut held = None;
-        for _ in 0..AHEAD / step {
-            let decision = later.decided();
-            if decision.to != self.replicas() {
-                return Some(change(&decision, held, self.observation.at));
-            }
-            held = decision.held_by();
-            later.pass(step);
-        }
-        let time = Duration::from_secs(AHEAD);
-        let count = self.replicas();
-        Some(format!(
-            "stays at {count} for the next {time} if nothing else changes"
-        ))
-    }
-
     /// What is decided once everything can be read.
     fn once_known(&self) -> Option<String> {
         self.reading.unreadable.as_ref()?;
@@ -161,29 +228,33 @@ impl Situation {
         };
         patient.spec.suspend = Suspension::default();
         patient.observation.group = GroupState::Stable;
-        patient.scaler.memory = Memory {
-            capacity: self.scaler.memory.capacity.clone(),
-            ..Memory::default()
-        };
+        let none = Memory::default();
+        let memory = &mut patient.scaler.memory;
+        (memory.last_scale_out, memory.last_scale_in) = (None, None);
+        (memory.changes, memory.acts) = (none.changes, none.acts);
+        (memory.highest, memory.lowest) = (none.highest, none.lowest);
+        (memory.gate, memory.overridden) = (none.gate, None);
+        patient.observation.overridden = None;
         patient
     }
 
     /// What is wanted beyond the bounds that `settled` came to lie at.
     fn beyond_bounds(&self, settled: &Decision) -> Vec<String> {
         let (count, inputs) = (settled.to, &settled.inputs);
-        let (min, max) = (inputs.min_replicas, inputs.max_replicas);
         let shares = inputs.partitions.iter().max().copied().unwrap_or_default();
+        let max = bound(inputs.max_replicas, self.spec.max_replicas, settled);
+        let min = bound(inputs.min_replicas, self.spec.min_replicas, settled);
         let with = |change: fn(&mut Autoscaling)| {
             let mut other = self.clone();
             change(&mut other.spec);
             Some(other.decided().to)
         };
-        let raised = with(|spec| spec.max_replicas = ANY).filter(|&to| to > count);
-        let idle = with(|spec| spec.partitions.allow_idle = true).filter(|&to| to > count);
-        let lowered = with(|spec| spec.min_replicas = 1).filter(|&to| to < count);
+        let raised = with(raise).filter(|&to| to > count);
+        let idle = with(let_idle).filter(|&to| to > count);
+        let lowered = with(lower).filter(|&to| to < count);
         let both = with(|spec| {
-            spec.max_replicas = ANY;
-            spec.partitions.allow_idle = true;
+            raise(spec);
+            let_idle(spec);
         });
         let both = both.filter(|&to| to > count && raised.is_none() && idle.is_none());
         let lines = [
@@ -196,23 +267,35 @@ impl Situation {
     }
 }
 
-/// A change that time brings.
-fn change(decision: &Decision, held: Option<&'static str>, now: Timestamp) -> String {
-    let (from, to, at) = (decision.from, decision.to, clock(decision.at, now));
-    let when = match held {
-        Some("stabilization") => " when the stabilization window ends".to_owned(),
-        Some("cooldown") => " when the cooldown ends".to_owned(),
-        Some("warm-up") => " when the warm-up ends".to_owned(),
-        Some("rebalance gate") => " when the rebalance gate opens".to_owned(),
-        Some(stage) => format!(" when {stage} lets it pass"),
-        None => String::new(),
-    };
-    format!("{from} -> {to} at {at}{when}, if nothing else changes")
+/// A bound in force, with where it comes from when it is not the block's own.
+fn bound(in_force: i32, own: i32, decision: &Decision) -> String {
+    let mut stages = decision.stages.iter();
+    match stages.find(|stage| stage.name == "profile and schedule") {
+        Some(stage) if in_force != own => format!("{in_force}, by {}", stage.reason),
+        _ => in_force.to_string(),
+    }
 }
 
-/// The time of day in UTC, with its date where that is not today.
-fn clock(at: Timestamp, now: Timestamp) -> String {
-    let day = |at: Timestamp| at.strftime("%F").to_string();
-    let format = if day(at) == day(now) { "%TZ" } else { "%FT%TZ" };
-    at.strftime(format).to_string()
+fn raise(spec: &mut Autoscaling) {
+    spec.max_replicas = ANY;
+    for profile in &mut spec.profiles {
+        profile.capacity.maximum = ANY;
+    }
+    for schedule in &mut spec.schedules {
+        schedule.max_replicas = None;
+    }
+}
+
+fn lower(spec: &mut Autoscaling) {
+    spec.min_replicas = spec.min_replicas.min(1);
+    for profile in &mut spec.profiles {
+        profile.capacity.minimum = profile.capacity.minimum.min(1);
+    }
+    for schedule in &mut spec.schedules {
+        schedule.min_replicas = None;
+    }
+}
+
+const fn let_idle(spec: &mut Autoscaling) {
+    spec.partitions.allow_idle = true;
 }

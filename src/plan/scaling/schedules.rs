@@ -83,6 +83,7 @@ pub fn due<'a>(spec: &'a Autoscaling, seen: &mut Seen, at: Timestamp) -> Option<
         return None;
     }
     let sets = || spec.schedules.iter().filter(|s| s.replicas.is_some());
+    sets().next()?;
     // What occurred before anybody looked is no news.
     let known = *seen.set.get_or_insert_with(|| whole_second(at));
     let void = void(spec, *seen);

@@ -6,6 +6,7 @@ mod azure;
 mod cases;
 mod combined;
 mod group;
+mod hands;
 mod hpa;
 mod keda;
 mod kinds;
@@ -16,6 +17,7 @@ mod properties;
 mod readings;
 mod remembered;
 mod stories;
+mod zero;
 
 use std::collections::BTreeMap;
 

@@ -52,6 +52,7 @@ fn decided(from: i32, to: i32, acts: bool) -> Decided {
         from,
         to,
         acts,
+        reclaims: false,
         reason: Reason::Scaling,
         active: "follows".into(),
         why: "lag".into(),

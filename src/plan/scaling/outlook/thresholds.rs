@@ -6,7 +6,11 @@ use std::collections::BTreeSet;
 use super::Situation;
 use crate::{
     api::policies::{ARRIVAL_RATE, LAG, LAGGING_PARTITIONS, Policy, PolicyKind, PolicyMode},
-    plan::scaling::{decision::amount, windows::longest},
+    plan::scaling::{
+        bounds::{InForce, policies},
+        decision::amount,
+        windows::longest,
+    },
 };
 
 /// For how many metrics thresholds are told.
@@ -18,9 +22,14 @@ const SAMPLES: usize = 240;
 
 /// One line a metric: from which value on there would be more than `count`, and up to which fewer.
 pub fn lines(patient: &Situation, count: i32) -> Vec<String> {
-    let policies = patient.spec.policies.iter();
+    let mut seen = patient.scaler.memory.schedules;
+    let in_force = InForce::at(&patient.spec, &mut seen, patient.observation.at).spec;
+    let policies = in_force.policies.iter();
     let active = policies.filter(|policy| policy.mode == PolicyMode::Active);
-    let metrics: BTreeSet<&str> = active.flat_map(read_by).collect();
+    let mut metrics: BTreeSet<&str> = active.flat_map(read_by).collect();
+    if in_force.min_replicas == 0 {
+        metrics.insert(LAG);
+    }
     let lines = metrics.into_iter().take(METRICS);
     lines
         .filter_map(|metric| line(patient, metric, count))
@@ -44,7 +53,7 @@ fn read_by(policy: &Policy) -> Vec<&str> {
 
 fn line(patient: &Situation, metric: &str, count: i32) -> Option<String> {
     let value = patient.reading.series.value(metric)?;
-    let samples = patient.samples_of_windows();
+    let samples = patient.samples_of(metric);
     if samples > SAMPLES {
         return None;
     }
@@ -67,9 +76,10 @@ fn line(patient: &Situation, metric: &str, count: i32) -> Option<String> {
 }
 
 impl Situation {
-    /// How many samples the longest window of a policy takes in.
-    fn samples_of_windows(&self) -> usize {
-        let longest = longest(self.spec.policies.iter(), self.spec.interval);
+    /// How many samples of a metric the longest window takes in that looks back on it.
+    fn samples_of(&self, metric: &str) -> usize {
+        let readers = policies(&self.spec).filter(|policy| read_by(policy).contains(&metric));
+        let longest = longest(readers, self.spec.interval);
         let interval = self.spec.interval.as_secs().max(1);
         usize::try_from(longest.as_secs().div_ceil(interval)).unwrap_or(usize::MAX)
     }
@@ -80,7 +90,7 @@ impl Situation {
         other.reading.series.set(metric, Some(value));
         for _ in 1..samples {
             let (at, series) = (other.observation.at, &other.reading.series);
-            let policies = other.spec.policies.iter();
+            let policies = policies(&other.spec);
             other
                 .scaler
                 .windows

@@ -153,6 +153,107 @@ fn each_thing_that_holds_a_count_is_told_with_what_ends_it() {
     }
 }
 
+/// What persons set in time is found far beyond the next hour.
+#[test]
+fn the_times_of_persons_are_told() {
+    let lag = |lag: i64| json!({"lag": lag, "arrivalRate": 10.0, "consumeRate": 1000.0});
+    for (more, samples, expected) in [
+        (
+            json!({"schedules": [{"name": "morning", "schedule": "0 6 * * *",
+                "timeZone": "Europe/Paris", "duration": "4h", "minReplicas": 9}]}),
+            vec![(0, 600)],
+            "6 -> 9 at 2026-01-06T05:00:00Z by profile and schedule \
+             (schedule morning: minReplicas 9), if nothing else changes",
+        ),
+        (
+            json!({"suspend": {"scaleIn": true, "until": "2026-01-05T18:00:00Z"}}),
+            vec![(0, 300)],
+            "6 -> 3 at 18:00:00Z when the suspension ends, if nothing else changes",
+        ),
+        (
+            json!({"suspend": {"scaleIn": true}}),
+            vec![(0, 300)],
+            "stays at 6 for the next 1h if nothing else changes",
+        ),
+        (
+            json!({"behavior": {"scaleOut": {"policies":
+                [{"type": "Pods", "value": 2, "period": "1m"}]}}}),
+            vec![(0, 1000)],
+            "8 -> 10 at 10:01:00Z when the step limits allow it, if nothing else changes",
+        ),
+        (
+            json!({"profiles": [{"name": "night", "capacity": {"minimum": 1, "maximum": 4},
+                "policies": [{"name": "lag", "targetTracking": {"metric": "lag", "target": 100}}],
+                "fixedDate": {"start": "2026-01-05T00:00:00", "end": "2026-01-05T22:00:00"}}]}),
+            vec![(0, 1000)],
+            "4 -> 10 at 22:00:00Z by policy lag, if nothing else changes",
+        ),
+    ] {
+        let samples: Vec<_> = samples.iter().map(|&(at, l)| (at, lag(l))).collect();
+        let samples: Vec<_> = samples.iter().map(|(at, series)| (*at, series)).collect();
+        let after = After::of(&more, &samples);
+        assert_eq!(after.outlook()[0], expected, "{more} {:?}", after.decision);
+        if more["suspend"] == json!({"scaleIn": true}) {
+            assert_eq!(
+                after.outlook()[1],
+                "3 when autoscaling.suspend is taken back"
+            );
+        }
+        if more["profiles"].is_array() {
+            let line = "raise maxReplicas (4, by profile night: 1 to 4): 10 are wanted";
+            assert_eq!(after.outlook()[1], line);
+        }
+    }
+}
+
+/// Of a decision in status there is less to tell: what time and the bounds do to it.
+#[test]
+fn a_decision_of_which_only_status_is_left_is_told_from_its_stages() {
+    let series = |lag: i64| json!({"lag": lag, "arrivalRate": 10.0, "consumeRate": 1000.0});
+    let window = json!({"behavior": {"scaleIn": {"stabilizationWindow": "5m"}}});
+    for (more, lags, expected) in [
+        (
+            window,
+            vec![600, 300],
+            vec!["6 -> 3 at 10:05:00Z when the stabilization window ends, if nothing else changes"],
+        ),
+        (
+            json!({"cooldown": {"scaleIn": "10m"}}),
+            vec![600, 400, 300],
+            vec!["4 -> 3 at 10:10:05Z when the cooldown ends, if nothing else changes"],
+        ),
+        (
+            json!({"maxReplicas": 6}),
+            vec![600, 1400],
+            vec![
+                "stays at 6 for the next 1h if nothing else changes",
+                "raise maxReplicas (6): 14 are wanted",
+            ],
+        ),
+        (
+            json!({"maxReplicas": 7, "partitions": {"align": false}}),
+            vec![6000],
+            vec![
+                "stays at 7 for the next 1h if nothing else changes",
+                "raise maxReplicas (7): 12 are wanted",
+            ],
+        ),
+    ] {
+        let samples: Vec<_> = (0..).step_by(5).zip(lags.into_iter().map(series)).collect();
+        let samples: Vec<_> = samples.iter().map(|(at, series)| (*at, series)).collect();
+        let After {
+            spec,
+            scaler,
+            decision,
+            ..
+        } = After::of(&more, &samples);
+        let partitions = BTreeMap::from([("t".to_owned(), 12)]);
+        let (memory, kept) = (scaler.memory(), decision.whole());
+        let told = outlook_of_kept(&spec, Some(&memory), &partitions, &kept, at(60));
+        assert_eq!(told, expected, "{more}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
