@@ -4,6 +4,7 @@
 pub mod common;
 pub mod connectors;
 pub mod kafka;
+pub mod metrics;
 pub mod pipeline;
 pub mod pods;
 pub mod scaling;

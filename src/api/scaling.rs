@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::common::Duration;
+use super::{common::Duration, metrics::SeriesSource};
 
 /// Lets the number of pods follow the consumer group's lag.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,11 @@ pub struct Autoscaling {
     /// How the number of partitions bounds the count.
     #[serde(default)]
     pub partitions: PartitionLevels,
+    /// Further series by name, for policies and for each other, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub metrics: Vec<SeriesSource>,
 }
 
 const fn default_min() -> i32 {

@@ -33,6 +33,7 @@ use crate::{
         self, Finding, Identity, Known, Look, Settings, Severity, Unknown, changes, offline,
         pipeline::{LookSeen, Subject},
     },
+    prometheus,
 };
 
 /// What a plan without a cluster takes for granted.
@@ -173,6 +174,7 @@ async fn live(args: &PlanArgs, pipelines: &[Pipeline]) -> anyhow::Result<Vec<Pla
         kafka: Pool::new(PoolSettings::default()),
         credentials: Credentials::default(),
         connect: connect::Client::new()?,
+        prometheus: prometheus::Client::new()?,
         operator_namespace: settings.operator_namespace.clone(),
     };
     let mut planned = Vec::new();
@@ -267,6 +269,7 @@ impl PlanArgs {
             operator_namespace: self.operator.operator_namespace.clone(),
             deletion_deadline: Duration::ZERO,
             status_interval: Duration::ZERO,
+            prometheus_servers: Vec::new(),
         });
         if let Some(image) = &self.connect_image {
             settings.connect_image.clone_from(image);

@@ -1,13 +1,15 @@
 //! What one decision of the autoscaler is made from: the Deployment's counts and one sample of the
 //! consumer group.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::{
     Sources,
     lag::{GroupQuestion, Sampler},
-    unknown_kube,
+    metrics, unknown_kube,
 };
 use crate::{
     api::connectors::Connector,
@@ -31,8 +33,28 @@ pub struct Between<'a> {
     pub partitions: Result<Vec<Partition>, Unknown>,
 }
 
-/// Takes one sample of a connector with `consumes`.
+/// Takes one sample of a connector with `consumes`: the group, and the series of Prometheus beside
+/// it.
 pub async fn sample(
+    sources: &Sources,
+    subject: Subject<'_>,
+    connector: &Connector,
+    kafka: &Known<kafka::Client>,
+    between: Between<'_>,
+    now: Timestamp,
+) -> SampleSeen {
+    let (mut seen, metrics) = tokio::join!(
+        Box::pin(group(sources, subject, connector, kafka, between, now)),
+        Box::pin(metrics::metrics(sources, subject, connector, now))
+    );
+    for (name, value) in metrics {
+        let value = value.map_err(|gap| seen.metric_gaps.push(gap)).ok();
+        seen.observation.metrics.insert(name, value);
+    }
+    seen
+}
+
+async fn group(
     sources: &Sources,
     subject: Subject<'_>,
     connector: &Connector,
@@ -76,6 +98,7 @@ pub async fn sample(
         counts,
         observation,
         gap: None,
+        metric_gaps: Vec::new(),
     }
 }
 
@@ -88,6 +111,7 @@ fn observation(counts: &Known<Option<CountsSeen>>, now: Timestamp) -> Observatio
         ready: counts.map_or(0, |c| c.ready),
         revision: counts.and_then(|c| c.revision.clone()),
         partitions: Vec::new(),
+        metrics: BTreeMap::new(),
         group: GroupState::Unknown,
     }
 }

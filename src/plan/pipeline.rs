@@ -16,6 +16,7 @@ use super::{
         workers::{self, WorkersView},
     },
     names,
+    scaling::metrics,
     topics::{self, TopicPlan, TopicView},
 };
 use crate::api::{
@@ -272,7 +273,8 @@ fn connector(
         .filter(|topic| topic.status.id.is_none())
         .map(|topic| topic.status.name.clone())
         .collect();
-    let part = part::runtime(subject, spec, seen, &unready);
+    let mut part = part::runtime(subject, spec, seen, &unready);
+    part.findings.extend(metric_problems(spec));
     let mut take = Vec::new();
     for claim in subject.claims(spec) {
         let free = Known::Value(ClaimSeen::Free);
@@ -283,6 +285,16 @@ fn connector(
         }
     }
     part.after(take)
+}
+
+/// What is wrong with a connector's further series: its pods run all the same.
+fn metric_problems(spec: &Connector) -> impl Iterator<Item = Finding> {
+    let scaling = spec.autoscaling.iter();
+    let problems = scaling.flat_map(|scaling| metrics::problems(scaling, &BTreeSet::new()));
+    problems.map(|problem| {
+        let field = format!("spec.connectors[{}].autoscaling", spec.name);
+        Finding::note(Reason::MetricInvalid, format!("{field}.{problem}"))
+    })
 }
 
 fn pause(look: &mut Look) {

@@ -13,6 +13,7 @@ use super::{
 use crate::api::{
     common::{Duration, Reason},
     connectors::{Connector, ConnectorStatus},
+    scaling::Autoscaling,
 };
 
 /// How often a connector without `autoscaling` is sampled.
@@ -42,12 +43,14 @@ pub struct SampleSeen {
     pub observation: Observation,
     /// Why the group could not be read.
     pub gap: Option<Unknown>,
+    /// Why further series could not be read.
+    pub metric_gaps: Vec<Unknown>,
 }
 
 impl SampleSeen {
     /// A sample without the group.
     #[must_use]
-    pub const fn blind(
+    pub fn blind(
         counts: Known<Option<CountsSeen>>,
         observation: Observation,
         gap: Unknown,
@@ -56,6 +59,7 @@ impl SampleSeen {
             counts,
             observation,
             gap: Some(gap),
+            metric_gaps: Vec::new(),
         }
     }
 }
@@ -99,10 +103,16 @@ pub fn rescale(
             .iter()
             .find(|c| c.name == connector.name);
         let deployment = names::deployment(subject.pipeline.name, &connector.name);
+        let active = guard
+            .as_ref()
+            .map(|(reason, message)| (*reason, message.clone()))
+            .or_else(|| metrics_fault(connector, spec, seen, scaler))
+            .unwrap_or_else(|| (decision.active.reason, decision.active.message.clone()));
         decided(
             &decision,
             counts,
-            guard,
+            guard.is_some(),
+            active,
             Kept {
                 deployment,
                 last,
@@ -147,6 +157,24 @@ fn guard(
     }
 }
 
+/// The first further series without a value, and why.
+fn metrics_fault(
+    connector: &Connector,
+    spec: &Autoscaling,
+    seen: &SampleSeen,
+    scaler: &mut Scaler,
+) -> Option<(Reason, String)> {
+    let declared = scaler.metric_problems(spec).into_iter().map(|problem| {
+        let message = format!("spec.connectors[{}].autoscaling.{problem}", connector.name);
+        (Reason::MetricInvalid, message)
+    });
+    let read = seen.metric_gaps.iter();
+    let (reason, message) = declared
+        .chain(read.map(|gap| (gap.reason, gap.message.clone())))
+        .next()?;
+    Some((reason, format!("{message}; nothing scales in by it")))
+}
+
 /// What a decision is put together with.
 struct Kept<'a> {
     deployment: String,
@@ -157,12 +185,10 @@ struct Kept<'a> {
 fn decided(
     decision: &Decision,
     counts: &CountsSeen,
-    guard: Option<(Reason, String)>,
+    held: bool,
+    (reason, active): (Reason, String),
     kept: Kept<'_>,
 ) -> Decided {
-    let held = guard.is_some();
-    let (reason, active) =
-        guard.unwrap_or_else(|| (decision.active.reason, decision.active.message.clone()));
     let mut decisions = kept
         .last
         .map(|last| last.decisions.clone())

@@ -6,10 +6,12 @@
 mod capacity;
 mod combine;
 mod decision;
+mod expression;
 mod gate;
 mod history;
 mod levels;
 mod memory;
+pub mod metrics;
 mod observation;
 mod policies;
 mod rehearse;
@@ -20,6 +22,8 @@ mod steady;
 mod tests;
 mod time;
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use self::{
@@ -29,6 +33,7 @@ use self::{
     history::{History, standing},
     levels::Levels,
     memory::Memory,
+    metrics::Expressions,
     policies::{Context, Opinion},
     series::Reading,
     time::seconds_between,
@@ -51,6 +56,7 @@ use crate::api::{
 pub struct Scaler {
     history: History,
     memory: Memory,
+    expressions: Expressions,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -72,7 +78,14 @@ impl Scaler {
         Self {
             history: History::default(),
             memory: memory.map(Memory::from_status).unwrap_or_default(),
+            expressions: Expressions::default(),
         }
+    }
+
+    /// What is wrong with the metrics of a block; as [`metrics::problems`] for what the cluster
+    /// stores.
+    pub fn metric_problems(&mut self, spec: &Autoscaling) -> Vec<metrics::Problem> {
+        self.expressions.problems(&spec.metrics, &BTreeSet::new())
     }
 
     /// What belongs into status; at most 8 KiB. It differs from the last one only when a decision,

@@ -1,6 +1,8 @@
 //! What one look at a consumer group and its Deployment brings: the autoscaler's whole input. The
 //! field names are those of a line of a simulation trace. Plain values; nothing here judges them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ pub struct Observation {
     /// Empty: no partition is known, and the count holds.
     #[serde(default)]
     pub partitions: Vec<PartitionSample>,
+    /// Values of further series, or in place of the usual ones; none: could not be read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metrics: BTreeMap<String, Option<f64>>,
     /// The state of the group.
     #[serde(default)]
     pub group: GroupState,

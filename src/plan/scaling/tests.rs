@@ -62,6 +62,7 @@ fn look(seconds: i64, replicas: i32, offsets: &[(i64, i64)]) -> Observation {
                 ..PartitionSample::default()
             })
             .collect(),
+        metrics: std::collections::BTreeMap::new(),
         group: GroupState::Stable,
     }
 }

@@ -185,6 +185,7 @@ fn rendered(kafka: &Kafka, name: &str, volume: &Path) -> String {
         operator_namespace: "none".to_owned(),
         deletion_deadline: Duration::ZERO,
         status_interval: Duration::ZERO,
+        prometheus_servers: Vec::new(),
     };
     let request = Request {
         spec: &spec,

@@ -21,6 +21,7 @@ use sluice::{
     kafka::{Pool, PoolSettings},
     observe::{Sources, credentials::Credentials},
     plan::Settings,
+    prometheus,
     reconcile::{Context, controller},
     report::Reporter,
     telemetry::{live::Live, metrics::Metrics},
@@ -52,6 +53,7 @@ async fn run() {
         operator_namespace: OPERATOR_NAMESPACE.into(),
         deletion_deadline: DELETION_DEADLINE,
         status_interval: Duration::from_secs(30),
+        prometheus_servers: Vec::new(),
     };
     let connect = connect::Client::new().unwrap();
     let sources = Sources {
@@ -62,6 +64,7 @@ async fn run() {
         }),
         credentials: Credentials::default(),
         connect: connect.clone(),
+        prometheus: prometheus::Client::new().unwrap(),
         operator_namespace: OPERATOR_NAMESPACE.into(),
     };
     let sinks = Sinks {
