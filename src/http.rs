@@ -76,13 +76,19 @@ impl Cause {
     }
 }
 
-/// hyper wraps it in an error of std's, whose inner one the chain leaves out.
+/// hyper wraps it in errors of std's, one within the other, whose inner ones the chain leaves out.
 fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    let wrapped = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref)
-        .is_some_and(|inner| inner.is::<rustls::Error>());
-    wrapped || error.is::<rustls::Error>()
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        current = wrapped.map(|inner| inner as &(dyn Error + 'static));
+    }
+    false
 }
 
 impl fmt::Display for Cause {

@@ -101,15 +101,18 @@ impl Client {
             *used = now;
             return Ok(client.clone());
         }
-        let unfit = |_| Error::Authorities {
+        let unfit = || Error::Authorities {
             server: server.to_owned(),
         };
-        let authorities = Certificate::from_pem_bundle(ca.as_bytes()).map_err(unfit)?;
+        let authorities = Certificate::from_pem_bundle(ca.as_bytes())
+            .ok()
+            .filter(|authorities| !authorities.is_empty())
+            .ok_or_else(unfit)?;
         let client = http::client(self.deadline)
             .pool_idle_timeout(IDLE)
             .tls_certs_only(authorities)
             .build()
-            .map_err(unfit)?;
+            .map_err(|_| unfit())?;
         trusting.insert(ca.clone(), (now, client.clone()));
         Ok(client)
     }

@@ -16,5 +16,6 @@ mod layering;
 mod operator_scaling;
 mod operator_security;
 mod operator_topics;
+mod prometheus;
 mod scope;
 mod support;

@@ -29,7 +29,7 @@ use sluice::{
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::apiserver;
+use super::{apiserver, prometheus::listed as listed_prometheus};
 
 /// Where claims are kept.
 pub const OPERATOR_NAMESPACE: &str = "default";
@@ -53,7 +53,7 @@ async fn run() {
         operator_namespace: OPERATOR_NAMESPACE.into(),
         deletion_deadline: DELETION_DEADLINE,
         status_interval: Duration::from_secs(30),
-        prometheus_servers: Vec::new(),
+        prometheus_servers: vec![listed_prometheus().to_owned()],
     };
     let connect = connect::Client::new().unwrap();
     let sources = Sources {
