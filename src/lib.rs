@@ -17,4 +17,5 @@ pub mod prometheus;
 pub mod reconcile;
 pub mod report;
 pub mod sensitive;
+pub mod sim;
 pub mod telemetry;

@@ -82,12 +82,3 @@ pub struct PrometheusAuthentication {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_secret_ref: Option<CaRef>,
 }
-
-/// The series that are always there.
-pub const BUILT_IN: [&str; 5] = [
-    "lag",
-    "timeLag",
-    "arrivalRate",
-    "consumeRate",
-    "laggingPartitions",
-];

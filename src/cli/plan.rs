@@ -19,7 +19,7 @@ use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
     manifest::{self, Document, Pipeline},
     now,
-    output::{self, Format, OutputArgs},
+    output::{self, ObjectArgs},
     settings,
 };
 use crate::{
@@ -32,6 +32,7 @@ use crate::{
     plan::{
         self, Finding, Identity, Known, Look, Settings, Severity, Unknown, changes, offline,
         pipeline::{LookSeen, Subject},
+        scaling::problems,
     },
     prometheus,
 };
@@ -50,7 +51,7 @@ pub struct PlanArgs {
     #[arg(long)]
     live: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ObjectArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -113,6 +114,9 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
             Document::Other(what) => eprintln!("note: passed over: {what}"),
         }
     }
+    for pipeline in &pipelines {
+        refuse(pipeline)?;
+    }
     let planned = if args.live {
         Runtime::new()?.block_on(live(args, &pipelines))?
     } else {
@@ -120,15 +124,26 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         let one = |pipeline: &Pipeline| without_cluster(args, pipeline);
         pipelines.iter().map(one).collect::<anyhow::Result<_>>()?
     };
-    match args.output.format {
-        Format::Json => output::json(&json!({
-            "live": args.live,
-            "changes": planned.iter().any(Planned::changes),
-            "pipelines": planned,
-        }))?,
-        Format::Table => print!("{}", table(&planned)),
-    }
+    let object = json!({
+        "live": args.live,
+        "changes": planned.iter().any(Planned::changes),
+        "pipelines": planned,
+    });
+    args.output.format.print(&object, || table(&planned))?;
     Ok(verdict(&planned))
+}
+
+/// Refuses a pipeline with an `autoscaling` block that cannot be used as it is.
+fn refuse(pipeline: &Pipeline) -> anyhow::Result<()> {
+    for connector in &pipeline.object.spec.connectors {
+        let block = format!(
+            "{}: spec.connectors[{}].autoscaling",
+            pipeline.place, connector.name
+        );
+        let problems = connector.autoscaling.as_ref().map(problems::problems);
+        manifest::refuse(&block, &problems.unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 fn verdict(planned: &[Planned]) -> ExitCode {

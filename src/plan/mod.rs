@@ -21,10 +21,11 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::scaling::Newest;
 use crate::{
     api::{
         common::Reason,
-        scaling::{DecisionStatus, ScalingMemory},
+        decisions::{DecisionStatus, ScalingMemory, ShadowReplicas},
     },
     class::{Class, Security},
 };
@@ -275,6 +276,8 @@ pub struct ScalingPlan {
     pub ready: Option<i32>,
     /// What the autoscaler decided, where it is asked.
     pub decided: Option<Decided>,
+    /// What was seen and decided, whole, for those who ask the operator itself.
+    pub newest: Option<Newest>,
 }
 
 /// Measured numbers of one connector.
@@ -311,4 +314,16 @@ pub struct Decided {
     pub decisions: Vec<DecisionStatus>,
     /// What must survive a restart.
     pub memory: ScalingMemory,
+    /// The count that would be wanted, where nobody acts.
+    pub shadow_replicas: Option<i32>,
+    /// What the policies that play no part would have done.
+    pub shadow: Vec<ShadowReplicas>,
+}
+
+impl Decided {
+    /// Whether the count of the Deployment is changed.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        self.acts && self.from != self.to
+    }
 }

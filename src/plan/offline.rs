@@ -62,6 +62,7 @@ fn world(subject: Subject<'_>, made: bool) -> LookSeen {
             id: String::new(),
             brokers: BROKERS,
             auto_create: None,
+            offsets_retention: None,
         }),
         topics: spec.topics.iter().map(topic).collect(),
         claims: claims(subject, made),

@@ -1,7 +1,10 @@
 //! One pipeline in one pass: topics, then workers and connectors, then scaling. Pure; the order
 //! between parts is decided here: a connector whose topic is not there yet waits, and says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -16,7 +19,7 @@ use super::{
         workers::{self, WorkersView},
     },
     names,
-    scaling::metrics,
+    scaling::problems,
     topics::{self, TopicPlan, TopicView},
 };
 use crate::api::{
@@ -61,6 +64,8 @@ pub struct ClusterSeen {
     pub brokers: usize,
     /// Whether brokers create topics on first use; none where that cannot be read.
     pub auto_create: Option<bool>,
+    /// How long the commits of a group without members are kept; none where that cannot be read.
+    pub offsets_retention: Option<Duration>,
 }
 
 /// Everything that one look read.
@@ -140,6 +145,7 @@ pub fn look(subject: Subject<'_>, seen: &LookSeen) -> PipelinePlan {
         }
     }
     findings.extend(auto_create(&seen.cluster));
+    findings.extend(subject.spec.connectors.iter().flat_map(doubtful));
     let topics = topics(subject, seen);
     let workers = part::workers(subject, seen);
     let connectors = subject
@@ -216,6 +222,19 @@ fn auto_create(seen: &Known<ClusterSeen>) -> Option<Finding> {
     })
 }
 
+/// What of a connector's autoscaling works, and probably not as meant.
+fn doubtful(connector: &Connector) -> impl Iterator<Item = Finding> + use<> {
+    let problems = connector.autoscaling.as_ref().map(problems::problems);
+    let name = connector.name.clone();
+    let warnings = problems.unwrap_or_default().into_iter();
+    warnings
+        .filter(|problem| problem.severity == problems::Severity::Warning)
+        .map(move |problem| {
+            let message = format!("spec.connectors[{name}].autoscaling.{problem}");
+            Finding::note(Reason::SpecWarning, message)
+        })
+}
+
 fn topics(subject: Subject<'_>, seen: &LookSeen) -> Vec<TopicPlan> {
     let last = |name: &str| subject.last.topics.iter().find(|t| t.name == name);
     let declared = subject.spec.topics.iter().filter_map(|spec| {
@@ -273,8 +292,7 @@ fn connector(
         .filter(|topic| topic.status.id.is_none())
         .map(|topic| topic.status.name.clone())
         .collect();
-    let mut part = part::runtime(subject, spec, seen, &unready);
-    part.findings.extend(metric_problems(spec));
+    let part = part::runtime(subject, spec, seen, &unready);
     let mut take = Vec::new();
     for claim in subject.claims(spec) {
         let free = Known::Value(ClaimSeen::Free);
@@ -285,16 +303,6 @@ fn connector(
         }
     }
     part.after(take)
-}
-
-/// What is wrong with a connector's further series: its pods run all the same.
-fn metric_problems(spec: &Connector) -> impl Iterator<Item = Finding> {
-    let scaling = spec.autoscaling.iter();
-    let problems = scaling.flat_map(|scaling| metrics::problems(scaling, &BTreeSet::new()));
-    problems.map(|problem| {
-        let field = format!("spec.connectors[{}].autoscaling", spec.name);
-        Finding::note(Reason::MetricInvalid, format!("{field}.{problem}"))
-    })
 }
 
 fn pause(look: &mut Look) {

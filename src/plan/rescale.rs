@@ -7,13 +7,16 @@ use std::collections::BTreeMap;
 use super::{
     Decided, Known, Numbers, ScalingPlan, Unknown, names,
     pipeline::Subject,
-    scaling::{self, Decision, Observation, Scaler},
+    scaling::{
+        self, Decision, Newest, Observation, Override, Scaler,
+        problems::{Problem, Severity},
+    },
     settle::Autoscaled,
 };
 use crate::api::{
     common::{Duration, Reason},
     connectors::{Connector, ConnectorStatus},
-    scaling::Autoscaling,
+    scaling::{Autoscaling, Mode},
 };
 
 /// How often a connector without `autoscaling` is sampled.
@@ -32,6 +35,8 @@ pub struct CountsSeen {
     pub revision: Option<String>,
     /// UID of the controlling owner.
     pub owner: Option<String>,
+    /// That somebody else has set `replicas`.
+    pub overridden: Option<Override>,
 }
 
 /// One sample of a connector.
@@ -39,7 +44,8 @@ pub struct CountsSeen {
 pub struct SampleSeen {
     /// Its Deployment's counts; none where it has no Deployment.
     pub counts: Known<Option<CountsSeen>>,
-    /// What the autoscaler decides on; without partitions where the group could not be read.
+    /// What the autoscaler decides on; with unreadable partitions where the group could not be
+    /// read, and without any where none is known.
     pub observation: Observation,
     /// Why the group could not be read.
     pub gap: Option<Unknown>,
@@ -68,7 +74,7 @@ impl SampleSeen {
 pub fn rescale(
     subject: Subject<'_>,
     connector: &Connector,
-    seen: &SampleSeen,
+    seen: SampleSeen,
     conflict: Option<&str>,
     scaler: &mut Scaler,
 ) -> ScalingPlan {
@@ -86,49 +92,85 @@ pub fn rescale(
     let Some(spec) = &connector.autoscaling else {
         let series = scaling::measure(SAMPLE_EVERY, offset_reset, scaler, &seen.observation);
         plan.series = numbers(&series);
+        plan.newest = Some(Newest::measured(seen.observation));
         return plan;
     };
-    let guard = guard(subject, counts, conflict, seen);
-    let decide = if guard.is_some() {
-        scaling::decide_without_acting
-    } else {
-        scaling::decide
+    let last = last(subject, connector);
+    let guard = guard(subject, spec.mode, counts, conflict, last);
+    let deployment = names::deployment(subject.pipeline.name, &connector.name);
+    if let Some(undecided) = undecided(spec, &connector.name) {
+        let series = scaling::measure(spec.interval, offset_reset, scaler, &seen.observation);
+        plan.series = numbers(&series);
+        let reason = guard.filter(|(reason, _)| *reason != Reason::Shadow);
+        let reason = reason.unwrap_or(undecided);
+        plan.decided = counts.map(|counts| left_alone(deployment, counts, reason, last, scaler));
+        plan.newest = Some(Newest::measured(seen.observation));
+        return plan;
+    }
+    let decide = match &guard {
+        Some((reason, _)) if *reason != Reason::Shadow => scaling::decide_without_acting,
+        _ => scaling::decide,
     };
     let decision = decide(spec, offset_reset, scaler, &seen.observation);
     plan.series = numbers(&decision.series);
-    plan.decided = counts.map(|counts| {
-        let last = subject
-            .last
-            .connectors
-            .iter()
-            .find(|c| c.name == connector.name);
-        let deployment = names::deployment(subject.pipeline.name, &connector.name);
-        let active = guard
-            .as_ref()
-            .map(|(reason, message)| (*reason, message.clone()))
-            .or_else(|| metrics_fault(connector, spec, seen, scaler))
-            .unwrap_or_else(|| (decision.active.reason, decision.active.message.clone()));
-        decided(
-            &decision,
-            counts,
-            guard.is_some(),
-            active,
-            Kept {
-                deployment,
-                last,
-                scaler,
-            },
-        )
-    });
+    let kept = Kept {
+        deployment,
+        last,
+        scaler,
+    };
+    plan.decided = counts.map(|counts| decided(&decision, counts, guard, &seen, kept));
+    plan.newest = Some(Newest::decided(seen.observation, decision, spec, scaler));
     plan
+}
+
+fn last<'a>(subject: Subject<'a>, connector: &Connector) -> Option<&'a ConnectorStatus> {
+    let connectors = subject.last.connectors.iter();
+    connectors.into_iter().find(|c| c.name == connector.name)
+}
+
+/// Why nothing is decided, if so: the block cannot be used as it is, or is switched off.
+fn undecided(spec: &Autoscaling, connector: &str) -> Option<(Reason, String)> {
+    let refused = |problem: &Problem| problem.severity == Severity::Refused;
+    if let Some(problem) = scaling::problems::problems(spec).into_iter().find(refused) {
+        let message = format!("spec.connectors[{connector}].autoscaling.{problem}");
+        return Some((Reason::InvalidSpec, message));
+    }
+    (spec.mode == Mode::Off).then(|| {
+        let message = "autoscaling.mode is Off: nothing is decided, the count stays as it is";
+        (Reason::ScalingOff, message.to_owned())
+    })
+}
+
+/// A count of which nothing was decided.
+fn left_alone(
+    deployment: String,
+    counts: &CountsSeen,
+    (reason, active): (Reason, String),
+    last: Option<&ConnectorStatus>,
+    scaler: &Scaler,
+) -> Decided {
+    Decided {
+        deployment,
+        from: counts.replicas,
+        to: counts.replicas,
+        acts: false,
+        reason,
+        why: active.clone(),
+        active,
+        decisions: last.map(|last| last.decisions.clone()).unwrap_or_default(),
+        memory: scaler.memory(),
+        shadow_replicas: None,
+        shadow: Vec::new(),
+    }
 }
 
 /// Why the count is not touched, whatever was decided.
 fn guard(
     subject: Subject<'_>,
+    mode: Mode,
     counts: Option<&CountsSeen>,
     conflict: Option<&str>,
-    seen: &SampleSeen,
+    last: Option<&ConnectorStatus>,
 ) -> Option<(Reason, String)> {
     let owner = counts.and_then(|c| c.owner.as_deref());
     if subject.spec.suspend {
@@ -137,6 +179,12 @@ fn guard(
         Some((
             Reason::Paused,
             "held by the annotation sluice.dev/paused".to_owned(),
+        ))
+    } else if mode == Mode::Shadow {
+        // Before other scalers: beside one it shows what it would do in its place.
+        Some((
+            Reason::Shadow,
+            "autoscaling.mode is Shadow: decisions are made and shown, and nobody acts".to_owned(),
         ))
     } else if let Some(other) = conflict {
         Some((
@@ -150,29 +198,37 @@ fn guard(
             Reason::NotOurs,
             "the Deployment belongs to somebody else".to_owned(),
         ))
+    } else if counts.is_some_and(|counts| is_stopped(counts, last)) {
+        Some((
+            Reason::Progressing,
+            "the pods that spec.suspend stopped are started again".to_owned(),
+        ))
     } else {
-        seen.gap
-            .as_ref()
-            .map(|gap| (Reason::LagUnknown, gap.message.clone()))
+        None
     }
 }
 
-/// The first further series without a value, and why.
-fn metrics_fault(
-    connector: &Connector,
-    spec: &Autoscaling,
-    seen: &SampleSeen,
-    scaler: &mut Scaler,
-) -> Option<(Reason, String)> {
-    let declared = scaler.metric_problems(spec).into_iter().map(|problem| {
-        let message = format!("spec.connectors[{}].autoscaling.{problem}", connector.name);
-        (Reason::MetricInvalid, message)
-    });
-    let read = seen.metric_gaps.iter();
-    let (reason, message) = declared
-        .chain(read.map(|gap| (gap.reason, gap.message.clone())))
-        .next()?;
-    Some((reason, format!("{message}; nothing scales in by it")))
+/// Whether the pods were stopped by `spec.suspend`, and not scaled to zero: then pods are wanted,
+/// and nobody else has set the count. Resuming brings back the count before.
+fn is_stopped(counts: &CountsSeen, last: Option<&ConnectorStatus>) -> bool {
+    let wanted = last.and_then(|last| last.desired_replicas).unwrap_or(0);
+    counts.replicas == 0 && wanted > 0 && counts.overridden.is_none()
+}
+
+/// What `ScalingActive` says of a decision: why something cannot be read says more than that it
+/// cannot.
+fn standing(decision: &Decision, seen: &SampleSeen) -> (Reason, String) {
+    let reason = decision.active.reason;
+    if let Some(gap) = seen.gap.as_ref().filter(|_| reason == Reason::LagUnknown) {
+        return (reason, gap.message.clone());
+    }
+    match seen.metric_gaps.first() {
+        Some(gap) if reason != Reason::LagUnknown => (
+            gap.reason,
+            format!("{}; nothing scales in by it", gap.message),
+        ),
+        _ => (reason, decision.active.message.clone()),
+    }
 }
 
 /// What a decision is put together with.
@@ -185,28 +241,34 @@ struct Kept<'a> {
 fn decided(
     decision: &Decision,
     counts: &CountsSeen,
-    held: bool,
-    (reason, active): (Reason, String),
+    guard: Option<(Reason, String)>,
+    seen: &SampleSeen,
     kept: Kept<'_>,
 ) -> Decided {
+    let held = guard.is_some();
+    let is_told = guard
+        .as_ref()
+        .is_none_or(|(reason, _)| *reason == Reason::Shadow);
+    let (reason, active) = guard.unwrap_or_else(|| standing(decision, seen));
     let mut decisions = kept
         .last
         .map(|last| last.decisions.clone())
         .unwrap_or_default();
-    if !held {
+    if is_told {
         scaling::remember(&mut decisions, decision);
     }
     Decided {
         deployment: kept.deployment,
         from: counts.replicas,
         to: if held { counts.replicas } else { decision.to },
-        // 0 pods asked for means stopped: only resuming starts them again.
-        acts: !held && counts.replicas > 0,
+        acts: !held,
         reason,
         active,
         why: decision.why.clone(),
         decisions,
         memory: kept.scaler.memory(),
+        shadow_replicas: (is_told && decision.is_shadow).then_some(decision.to),
+        shadow: decision.shadow.clone(),
     }
 }
 
@@ -231,21 +293,17 @@ fn whole_seconds(seconds: f64) -> i64 {
 #[must_use]
 pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>) -> Autoscaled {
     let of = |connector: &Connector| {
-        connector.autoscaling.as_ref()?;
+        let spec = connector.autoscaling.as_ref()?;
         let now = sampled
             .get(&connector.name)
             .and_then(|scaling| scaling.decided.as_ref());
-        let last = subject
-            .last
-            .connectors
-            .iter()
-            .find(|c| c.name == connector.name);
+        let remembered = || {
+            let last = last(subject, connector).and_then(remembered);
+            (last.unwrap_or(Reason::Progressing), String::new())
+        };
         let verdict = match now {
             Some(decided) => (decided.reason, decided.active.clone()),
-            None => (
-                last.and_then(remembered).unwrap_or(Reason::Progressing),
-                String::new(),
-            ),
+            None => undecided(spec, &connector.name).unwrap_or_else(remembered),
         };
         Some((connector.name.clone(), verdict))
     };
@@ -253,9 +311,8 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
 }
 
 fn remembered(last: &ConnectorStatus) -> Option<Reason> {
-    let word = last.scaling_reason.as_deref()?;
-    Reason::ALL
-        .iter()
-        .copied()
-        .find(|reason| reason.as_str() == word)
+    Reason::of(last.scaling_reason.as_deref()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
-    Failure, Finding, Look, PipelinePlan, ScalingPlan, Severity, Subject,
+    Decided, Failure, Finding, Look, PipelinePlan, ScalingPlan, Severity, Subject,
     conditions::{self, Verdict, cut},
 };
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
         IngestionPipelineStatus,
         common::{ConditionType, Reason},
         connectors::{ConnectorPhase, ConnectorStatus},
+        decisions::{LearntCapacity, ScalingMemory},
         pipeline::Summary,
         topics::{TopicPhase, TopicStatus},
     },
@@ -50,6 +51,28 @@ pub fn status(
     next.summary = Some(summary(&next));
     next.conditions = verdicts(&last.conditions, plan, failures, generation, now);
     next
+}
+
+/// The status that is written before a decision is carried out, where one changes a count: the last
+/// one, with the decision and what must be remembered of it. An operator that ends in between has
+/// then not forgotten that it decided, and one that decided on an old view of the object is refused
+/// before it acts.
+#[must_use]
+pub fn ahead(
+    last: &IngestionPipelineStatus,
+    plan: &PipelinePlan,
+) -> Option<IngestionPipelineStatus> {
+    let mut next = last.clone();
+    let mut acts = false;
+    for (name, scaling) in &plan.scaling {
+        let changes = scaling.decided.as_ref().is_some_and(Decided::changes);
+        if let Some(connector) = next.connectors.iter_mut().find(|c| c.name == *name) {
+            measured(connector, scaling);
+            acts |= changes;
+        }
+    }
+    next.summary = Some(summary(&next));
+    acts.then_some(next)
 }
 
 fn topics(look: &Look, failures: &[Failure]) -> Vec<TopicStatus> {
@@ -92,6 +115,8 @@ fn carry_measured(before: &ConnectorStatus, status: &mut ConnectorStatus) {
     status.arrival_rate = before.arrival_rate;
     status.consume_rate = before.consume_rate;
     status.scaling_reason.clone_from(&before.scaling_reason);
+    status.shadow_replicas = before.shadow_replicas;
+    status.shadow.clone_from(&before.shadow);
     status.decisions.clone_from(&before.decisions);
     status.memory.clone_from(&before.memory);
 }
@@ -111,6 +136,8 @@ fn measured(connector: &mut ConnectorStatus, scaling: &ScalingPlan) {
             connector.desired_replicas = Some(decided.to);
         }
         connector.scaling_reason = Some(decided.reason.as_str().to_owned());
+        connector.shadow_replicas = decided.shadow_replicas;
+        connector.shadow.clone_from(&decided.shadow);
         connector.decisions.clone_from(&decided.decisions);
         connector.memory = Some(decided.memory.clone());
     }
@@ -301,10 +328,17 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
 }
 
 /// Whether a count that is held for this reason still follows its metrics.
-const fn follows(reason: Reason) -> bool {
+#[must_use]
+pub const fn follows(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::Scaling | Reason::PartitionLimited | Reason::AtMaximum | Reason::Progressing
+        Reason::Scaling
+            | Reason::PartitionLimited
+            | Reason::AtMaximum
+            | Reason::Progressing
+            | Reason::ScalingSuspended
+            | Reason::Overridden
+            | Reason::OffsetsExpiring
     )
 }
 
@@ -341,6 +375,17 @@ pub fn rounded(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
     status
 }
 
+/// A status as [`rounded`], without what the autoscaler remembers: a difference here is written as
+/// soon as numbers may be.
+#[must_use]
+pub fn numbers(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
+    let mut status = rounded(status);
+    for connector in &mut status.connectors {
+        connector.memory = None;
+    }
+    status
+}
+
 /// A status without what is only measured: a difference here is written at once.
 #[must_use]
 pub fn structure(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
@@ -350,13 +395,34 @@ pub fn structure(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
         connector.time_lag_seconds = None;
         connector.arrival_rate = None;
         connector.consume_rate = None;
-        connector.memory = None;
+        connector.shadow_replicas = None;
+        connector.shadow = Vec::new();
+        connector.memory = connector.memory.as_ref().map(essence);
     }
     if let Some(summary) = &mut status.summary {
         summary.lag = None;
         summary.time_lag_seconds = None;
     }
     status
+}
+
+/// Memory without what changes all the time and what a restart may lose: it then waits longer, and
+/// never acts sooner.
+fn essence(memory: &ScalingMemory) -> ScalingMemory {
+    let capacity = memory.capacity.as_ref().map(|capacity| LearntCapacity {
+        per_replica: 0.0,
+        samples: capacity.samples.min(1),
+        too_much: capacity.too_much.map(|_| 0.0),
+        revision: capacity.revision.clone(),
+    });
+    ScalingMemory {
+        highest_wishes: Vec::new(),
+        lowest_wishes: Vec::new(),
+        capacity,
+        rebalance_seconds: None,
+        idle: None,
+        ..memory.clone()
+    }
 }
 
 fn two_digits(value: i64) -> i64 {

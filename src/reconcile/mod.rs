@@ -29,7 +29,7 @@ use crate::{
         pipeline::Subject,
         settle, tellings,
     },
-    report::Reporter,
+    report::{self, Reporter},
 };
 use backoff::Backoff;
 use state::{Due, Outcome, State};
@@ -225,6 +225,16 @@ async fn work(
         cluster_id: plan.cluster_id.as_deref(),
         workers: &workers,
     };
+    if let Some(ahead) = settle::ahead(&last, &plan) {
+        let wrote = context
+            .reporter
+            .status(pipeline, &ahead, &mut state.written, now)
+            .await;
+        if let Err(error) = wrote {
+            state.take_back();
+            return Err(error.into());
+        }
+    }
     let failures = apply::pipeline(&context.sinks, target, kafka.value(), &plan).await;
     let generation = pipeline.metadata.generation.unwrap_or_default();
     let next = settle::status(&last, &plan, &failures, generation, now);
@@ -232,13 +242,22 @@ async fn work(
         state.looked(pipeline, now, outcome(&plan, &next, &failures));
     }
     let tellings = tellings::tellings(&last, &next, &plan, &failures);
-    let written = state.written.take();
-    state.written = context
-        .reporter
-        .pipeline(pipeline, &next, &tellings, written, now)
-        .await?;
+    let told = report::Outcome {
+        pipeline,
+        next: &next,
+        newest: state.newest(),
+        sampled: &due.samples,
+        tellings: &tellings,
+        now,
+    };
+    let reported = context.reporter.pipeline(told, &mut state.written).await;
     state.current = Some(next);
-    Ok(())
+    reported.map_err(|error| {
+        if error.class() == Class::Conflict {
+            state.take_back();
+        }
+        error.into()
+    })
 }
 
 /// Samples the connectors that are due, and decides.
@@ -255,24 +274,27 @@ async fn sample(
         let Some(connector) = subject.spec.connectors.iter().find(|c| c.name == *name) else {
             continue;
         };
-        let partitions = state.partitions_of(connector);
+        let partitions = state.partitions_of(connector, subject.last);
         let conflict = state.conflict(name).map(ToOwned::to_owned);
+        let offsets_retention = state.offsets_retention();
         let sampled = state.samples_of(name, subject.last);
         let between = Between {
             scaler: &sampled.scaler,
             sampler: &mut sampled.sampler,
             partitions,
+            offsets_retention,
         };
         let seen =
             observe::scaling::sample(&context.sources, subject, connector, kafka, between, now)
                 .await;
-        let scaling = plan::rescale::rescale(
+        let mut scaling = plan::rescale::rescale(
             subject,
             connector,
-            &seen,
+            seen,
             conflict.as_deref(),
             &mut sampled.scaler,
         );
+        sampled.newest = scaling.newest.take().map(Arc::new);
         plan.scaling.insert(name.clone(), scaling);
         state.sampled(connector, now);
     }

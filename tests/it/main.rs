@@ -6,6 +6,7 @@ mod cli;
 mod connect_rest;
 mod container;
 mod crds;
+mod decision_memory;
 mod docs;
 mod high_availability;
 mod kafka_faults;

@@ -1,19 +1,19 @@
-//! The further series of a connector: what is wrong with their declaration, whom a query may be
-//! put to, and the values of expressions. Which values were read is a matter of observing.
+//! The further series of a connector: whom a query may be put to, what is read of Secrets for it,
+//! and the values of expressions. Which values were read is a matter of observing.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
+use super::{
+    expression::{self, Expression},
+    observation::Observation,
+    problems::ALWAYS,
+    series::Series,
 };
-
-use super::expression::{self, Expression};
 use crate::{
     api::{
         common::Reason,
         kafka::CaRef,
-        metrics::{BUILT_IN, Prometheus, PrometheusAuthentication, SeriesSource},
+        metrics::{Prometheus, PrometheusAuthentication, SeriesSource},
         pods::{KeyRef, LocalRef},
-        scaling::Autoscaling,
+        policies::TIME_LAG,
     },
     class::Class,
     plan::{
@@ -24,29 +24,6 @@ use crate::{
         },
     },
 };
-
-/// What is wrong with a declared metric. No value comes of it, so nothing scales in by it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The field below `autoscaling`: `metrics[drain].expression`.
-    pub field: String,
-    /// What is wrong there, and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.message)
-    }
-}
-
-/// What is wrong with the metrics of a block, beyond what its definition refuses: expressions that
-/// cannot be read, whose types do not fit, or that name no series. `given` are series that come
-/// from elsewhere, such as a trace.
-#[must_use]
-pub fn problems(spec: &Autoscaling, given: &BTreeSet<String>) -> Vec<Problem> {
-    Expressions::default().problems(&spec.metrics, given)
-}
 
 /// The address under which the server of a query is asked: one that the operator's settings list,
 /// as they spell it. Whoever may write a pipeline would else choose what the operator connects to.
@@ -95,107 +72,71 @@ pub fn prometheus_references(authentication: &PrometheusAuthentication) -> Vec<R
 /// The expressions of a connector, read once as long as they stay the same: reading them costs more
 /// than a decision.
 #[derive(Clone, Debug, Default)]
-pub struct Expressions(Vec<Read>);
+pub struct Expressions(Vec<Compiled>);
 
-/// One expression, and what was read of it, or why it cannot be.
+/// One expression; none where it cannot be read, which is found before it is used.
 #[derive(Clone, Debug)]
-struct Read {
+struct Compiled {
     name: String,
     text: String,
-    expression: Result<Expression, String>,
+    expression: Option<Expression>,
 }
 
 impl Expressions {
-    /// The values of the expressions among `sources`, in order, each over the `known` series and
-    /// the expressions above it. A series that is known already is left out.
-    pub fn values(
+    /// Adds the values of the expressions among `sources` to the series, in order, each over the
+    /// series that are there and the expressions above it. What was observed under a name stands.
+    pub fn add_to(
         &mut self,
+        series: &mut Series,
         sources: &[SeriesSource],
-        known: &BTreeMap<String, Option<f64>>,
-    ) -> Vec<(String, Option<f64>)> {
+        observation: &Observation,
+    ) {
         self.update(sources);
         if self.0.is_empty() {
-            return Vec::new();
+            return;
         }
         let mut context = expression::context();
-        for (name, value) in known {
-            if let Some(value) = value {
-                context.add_variable_from_value(name, *value);
-            }
+        for (name, value) in known(series) {
+            context.add_variable_from_value(name, value);
         }
-        let mut values = Vec::new();
-        for Read {
+        let given = &observation.metrics;
+        let computed = self.0.iter().filter(|c| !given.contains_key(&c.name));
+        for Compiled {
             name, expression, ..
-        } in &self.0
+        } in computed
         {
-            if known.contains_key(name) {
-                continue;
-            }
-            let value = expression.as_ref().ok().and_then(|e| e.evaluate(&context));
+            let value = expression.as_ref().and_then(|e| e.evaluate(&context));
             if let Some(value) = value {
                 context.add_variable_from_value(name, value);
             }
-            values.push((name.clone(), value));
+            series.others.insert(name.clone(), value);
         }
-        values
-    }
-
-    /// See [`problems`].
-    pub fn problems(&mut self, sources: &[SeriesSource], given: &BTreeSet<String>) -> Vec<Problem> {
-        self.update(sources);
-        let mut read = self.0.iter();
-        let mut above: BTreeSet<&str> = BTreeSet::new();
-        let mut problems = Vec::new();
-        for source in sources {
-            let expression = source.expression.as_ref().and_then(|_| read.next());
-            let message = expression.and_then(|read| match &read.expression {
-                Err(message) => Some(message.clone()),
-                Ok(expression) => stranger(expression, &above, given, sources),
-            });
-            problems.extend(message.map(|message| Problem {
-                field: format!("metrics[{}].expression", source.name),
-                message,
-            }));
-            above.insert(&source.name);
-        }
-        problems
     }
 
     fn update(&mut self, sources: &[SeriesSource]) {
         let declared = sources
             .iter()
             .filter_map(|source| Some((&source.name, source.expression.as_ref()?)));
-        let kept = self.0.iter().map(|read| (&read.name, &read.text));
+        let kept = self.0.iter().map(|kept| (&kept.name, &kept.text));
         if declared.clone().eq(kept) {
             return;
         }
-        let read = |(name, text): (&String, &String)| Read {
+        let compiled = |(name, text): (&String, &String)| Compiled {
             name: name.clone(),
             text: text.clone(),
-            expression: Expression::parse(text),
+            expression: Expression::parse(text).ok(),
         };
-        self.0 = declared.map(read).collect();
+        self.0 = declared.map(compiled).collect();
     }
 }
 
-/// The complaint about a series that an expression below the metrics `above` cannot name.
-fn stranger(
-    expression: &Expression,
-    above: &BTreeSet<&str>,
-    given: &BTreeSet<String>,
-    all: &[SeriesSource],
-) -> Option<String> {
-    let is_known =
-        |name: &str| BUILT_IN.contains(&name) || above.contains(name) || given.contains(name);
-    let unknown = expression.names().find(|name| !is_known(name))?;
-    if all.iter().any(|source| source.name == unknown) {
-        return Some(format!(
-            "the metric `{unknown}` does not stand above this one: move it up"
-        ));
-    }
-    let known: Vec<_> = BUILT_IN.iter().chain(above).copied().collect();
-    Some(format!(
-        "there is no series `{unknown}`: use one of {}, or declare it above",
-        known.join(", ")
-    ))
+/// The series that have a value. A time lag that may be longer has none here: a smaller number is
+/// not safe to compute with.
+fn known(series: &Series) -> impl Iterator<Item = (&str, f64)> {
+    let always = ALWAYS.into_iter();
+    let certain = always.filter(|name| *name != TIME_LAG || !series.time_lag_or_more);
+    let others = series.others.keys().map(String::as_str);
+    certain
+        .chain(others)
+        .filter_map(|name| Some((name, series.value(name)?)))
 }

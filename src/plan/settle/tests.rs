@@ -56,7 +56,9 @@ fn decided(from: i32, to: i32, acts: bool) -> Decided {
         active: "follows".into(),
         why: "lag".into(),
         decisions: Vec::new(),
-        memory: crate::api::scaling::ScalingMemory::default(),
+        memory: crate::api::decisions::ScalingMemory::default(),
+        shadow_replicas: None,
+        shadow: Vec::new(),
     }
 }
 
@@ -70,6 +72,7 @@ fn sampled(decided: Decided) -> PipelinePlan {
         replicas: Some(1),
         ready: Some(1),
         decided: Some(decided),
+        ..ScalingPlan::default()
     };
     PipelinePlan {
         scaling: BTreeMap::from([("enrich".to_owned(), scaling)]),
