@@ -8,7 +8,6 @@ use reqwest::{Client, ClientBuilder, Response, redirect::Policy};
 
 /// Settings of a client: no redirect is followed and no proxy is used, so that an answer comes
 /// from the server that was asked or not at all. `deadline` is that of a whole call.
-#[must_use]
 pub fn client(deadline: Duration) -> ClientBuilder {
     // reqwest wants one even where no TLS is spoken; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -2,6 +2,7 @@
 //! from others. Field names for Prometheus are KEDA's. Wire types and admission rules only.
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -44,7 +45,9 @@ pub struct SeriesSource {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("!has(self.authentication) || !has(self.authentication.caSecretRef) || self.serverAddress.startsWith('https://')")
-        .message("authentication.caSecretRef is for an https address: change serverAddress, or remove it")
+        .message("authentication.caSecretRef is for an https address: change serverAddress, or remove it"),
+    validation = Rule::new("!has(self.authentication) || !(has(self.authentication.bearerTokenSecretRef) && has(self.authentication.basicAuthSecretRef))")
+        .message("authentication has at most one of bearerTokenSecretRef and basicAuthSecretRef: remove one")
 )]
 pub struct Prometheus {
     /// Where the server is, such as `http://prometheus.monitoring.svc:9090`: one of those that the
@@ -55,7 +58,7 @@ pub struct Prometheus {
         regex(pattern = r#"^https?://[^\s,"'\\@?#]+$"#)
     )]
     pub server_address: String,
-    /// The query, in PromQL. It must yield a scalar or exactly one series.
+    /// The query, in `PromQL`. It must yield a scalar or exactly one series.
     #[schemars(length(min = 1, max = 2048))]
     pub query: String,
     /// Who asks, and which authorities to trust, by Secrets.
@@ -64,12 +67,8 @@ pub struct Prometheus {
 }
 
 /// Who asks a Prometheus, and which authorities to trust, by Secrets of the pipeline's namespace.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new("!(has(self.bearerTokenSecretRef) && has(self.basicAuthSecretRef))")
-        .message("set at most one of bearerTokenSecretRef and basicAuthSecretRef")
-)]
 pub struct PrometheusAuthentication {
     /// A key of a Secret with a token, sent as `Authorization: Bearer`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -54,8 +54,8 @@ fn refusal(answer: Result<f64, Error>) -> (String, Class) {
 
 #[tokio::test]
 async fn a_scalar_a_series_and_a_scraped_metric_are_numbers() {
-    assert_eq!(asked("42").await.unwrap(), 42.0);
-    assert_eq!(asked("vector(-1.5) * 2").await.unwrap(), -3.0);
+    assert_eq!(asked("42").await.ok(), Some(42.0));
+    assert_eq!(asked("vector(-1.5) * 2").await.ok(), Some(-3.0));
     let exporter = Exporter::start(7.0);
     let address = format!("http://127.0.0.1:{}/", free_port());
     let scraping = Prometheus::start(address.trim_end_matches('/'), Some(&exporter));
@@ -64,9 +64,9 @@ async fn a_scalar_a_series_and_a_scraped_metric_are_numbers() {
             .await
             .ok()
     };
-    assert_eq!(eventually("a scrape", value).await, 7.0);
+    assert_eq!(Some(eventually("a scrape", value).await), Some(7.0));
     exporter.set(8.0);
-    let changed = async || value().await.filter(|value| *value == 8.0);
+    let changed = async || value().await.filter(|value| *value > 7.5);
     eventually("another scrape", changed).await;
     drop(scraping);
     let (message, class) = refusal(ask(&address, "1", &Login::default()).await);
@@ -113,7 +113,7 @@ async fn who_asks_is_proven_by_a_password_over_tls() {
     let secured = Prometheus::secured();
     let (address, ca) = (&secured.address, &secured.ca);
     let known = basic(PASSWORD, ca.clone());
-    assert_eq!(ask(address, "vector(1)", &known).await.unwrap(), 1.0);
+    assert_eq!(ask(address, "vector(1)", &known).await.ok(), Some(1.0));
     let nobody = Login {
         proof: None,
         ca: ca.clone(),
@@ -150,7 +150,7 @@ async fn who_asks_is_proven_by_a_password_over_tls() {
 async fn who_asks_is_proven_by_a_token_and_nothing_repeats_it() {
     let gate = gate(shared(), "let-me-in");
     let answer = ask(&gate, "vector(1)", &bearer("let-me-in")).await;
-    assert_eq!(answer.unwrap(), 1.0);
+    assert_eq!(answer.ok(), Some(1.0));
     let (message, class) = refusal(ask(&gate, "vector(1)", &bearer("canary-token")).await);
     assert!(message.contains("denied the query (HTTP 401)"), "{message}");
     assert_eq!(class, Class::Denied);

@@ -36,7 +36,7 @@ pub struct Prometheus {
     /// The authority of its certificate, as PEM, where it speaks TLS.
     pub ca: Option<String>,
     process: Child,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 /// The address of the one Prometheus that the operator of all tests may ask. It listens there once
@@ -115,7 +115,7 @@ impl Prometheus {
             address: address.to_owned(),
             ca,
             process,
-            _dir: dir,
+            dir,
         };
         started.until_ready(port.parse().unwrap());
         started
@@ -126,7 +126,7 @@ impl Prometheus {
         let start = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             let ended = self.process.try_wait().unwrap();
-            let log = || fs::read_to_string(self._dir.path().join("log")).unwrap();
+            let log = || fs::read_to_string(self.dir.path().join("log")).unwrap();
             assert!(ended.is_none(), "Prometheus ended: {}", log());
             assert!(start.elapsed() < PATIENCE, "it does not listen: {}", log());
             thread::sleep(Duration::from_millis(50));
