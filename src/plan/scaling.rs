@@ -13,7 +13,9 @@ mod decision;
 mod expression;
 mod gate;
 mod history;
+mod inputs;
 mod interventions;
+mod kept;
 mod levels;
 mod limits;
 mod memory;
@@ -53,7 +55,9 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Inputs, PASSES, Stage, amount, headline, remember},
+    decision::{Decision, PASSES, STAGES, Stage, amount},
+    inputs::Inputs,
+    kept::{headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, Override, PartitionSample},
     outlook::outlook_of_kept,
@@ -246,9 +250,9 @@ fn decide_on(
     );
     let wanted = wanted(&context, &idle, &mut trace);
     let highest = context.highest();
-    stages::in_time(&in_force, &mut trace);
+    let is_bounded = stages::in_time(&in_force, &mut trace);
     let set = in_force.set.is_some();
-    let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set);
+    let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set && !is_bounded);
     stages::partitions(&context, &mut trace, wish);
     if set {
         stages::remember_wish(spec, &mut scaler.memory, at, &trace);
@@ -264,7 +268,13 @@ fn decide_on(
         stages::pauses(spec, &scaler.memory, at, step, &mut trace);
         interventions::suspend(spec, at, &mut trace);
     }
-    interventions::leave(spec, scaler.memory.overridden.as_ref(), &mut trace);
+    let memory = &scaler.memory;
+    let override_ = memory
+        .overridden
+        .as_ref()
+        .filter(|held| held.holds(spec, at));
+    interventions::leave(spec, override_, &mut trace);
+    let (is_overridden, reclaims) = (override_.is_some(), observation.overridden.is_some());
     if !set {
         stages::gate(passage, &mut trace);
     }
@@ -284,12 +294,12 @@ fn decide_on(
     {
         capacity::note_overload(&mut scaler.memory.capacity, load);
     }
-    let is_overridden = scaler.memory.overridden.is_some();
     let active = active(spec, reading, passage, &wanted, highest, is_overridden, at);
     let shadow = shadow.clone();
     let decision = conclude(observation, reading, trace, wanted, active);
     Decision {
         inputs,
+        reclaims: reclaims && !is_overridden,
         is_shadow,
         shadow,
         ..decision
@@ -321,8 +331,7 @@ fn note_hands(
     observation: &Observation,
     reading: &Reading,
 ) -> Result<Idle, String> {
-    let (seen, at) = (observation.overridden.as_ref(), observation.at);
-    memory.overridden = interventions::overridden(memory.overridden.take(), seen, spec, at);
+    memory.overridden = interventions::overridden(memory.overridden.take(), spec, observation);
     let idle = activation::proof(memory.idle, observation, reading.series.lag);
     memory.idle = idle.clone().ok().filter(|_| spec.min_replicas == 0);
     idle
@@ -536,6 +545,7 @@ fn conclude(
         series: reading.series.clone(),
         inputs: Inputs::default(),
         is_shadow: false,
+        reclaims: false,
         shadow: Vec::new(),
         is_held: held_by.is_some() || (to == from && is_unknown && !combined.is_wish),
         active,

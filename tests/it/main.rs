@@ -14,6 +14,7 @@ mod kafka_read;
 mod kafka_security;
 mod kafka_write;
 mod layering;
+mod operator_bounds;
 mod operator_metrics;
 mod operator_scaling;
 mod operator_security;

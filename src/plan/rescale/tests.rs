@@ -356,3 +356,24 @@ fn idle_pods_go_to_zero_and_that_is_what_is_wanted_then() {
         (6, Some(6))
     );
 }
+
+/// A load that goes up and down by a fifth, looked at every five seconds for half an hour.
+#[test]
+fn an_active_connector_changes_the_structure_of_its_status_rarely() {
+    let defaults = json!({
+        "cooldown": {}, "behavior": {}, "warmup": "60s", "partitions": {"align": true},
+    });
+    let mut passes = Passes::new(&defaults);
+    let (mut at_once, mut changes, mut seed) = (0, 0, 1_u64);
+    for second in (0..1800).step_by(5) {
+        let before = passes.status.clone();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let noise = i64::try_from((seed >> 33) % 400).unwrap() - 200;
+        changes += usize::from(passes.pass(second, 1000 + noise).is_some());
+        at_once += usize::from(settle::structure(&before) != settle::structure(&passes.status));
+    }
+    assert!(
+        changes > 0 && at_once <= changes + 4,
+        "{at_once} writes, {changes} changes"
+    );
+}

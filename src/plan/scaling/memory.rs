@@ -12,7 +12,7 @@ use super::{
     acts::Acts,
     capacity::{Capacity, three_digits},
     gate::Gate,
-    observation::Override,
+    interventions::Overridden,
     schedules::Seen,
     time::{seconds_between, whole_second},
 };
@@ -176,7 +176,7 @@ pub struct Memory {
     /// The proof that no record was unread, where the last pod may go.
     pub idle: Option<Idle>,
     /// The count that somebody else has set, while it is left alone.
-    pub overridden: Option<Override>,
+    pub overridden: Option<Overridden>,
 }
 
 impl Default for Memory {
@@ -253,6 +253,7 @@ impl Memory {
             overridden: self.overridden.as_ref().map(|held| ScalingOverride {
                 at: Time(held.at),
                 by: held.by.clone(),
+                count: held.count,
             }),
         }
     }
@@ -283,9 +284,10 @@ impl Memory {
                 since: idle.since.0,
                 ends: idle.ends,
             }),
-            overridden: status.overridden.as_ref().map(|held| Override {
+            overridden: status.overridden.as_ref().map(|held| Overridden {
                 at: held.at.0,
                 by: held.by.clone(),
+                count: held.count,
             }),
         }
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::{Age, History, Look, Standing, standing},
+    history::{Age, History, Look, Standing, StuckPartition, standing},
     observation::{Observation, PartitionSample},
     time::seconds_between,
 };
@@ -95,6 +95,8 @@ pub struct Reading {
     pub unreadable: Option<Unreadable>,
     /// Whether no partition is known at all.
     pub no_partitions: bool,
+    /// Partitions that make no progress, in order.
+    pub stuck: Vec<StuckPartition>,
     /// Records per second and busy pod, when every pod had a backlog all the time.
     pub saturated_rate: Option<f64>,
     /// Records per second and pod that were processed over twice the time of the rates, backlog or
@@ -161,6 +163,7 @@ pub fn read(
         },
         unreadable,
         no_partitions: observation.partitions.is_empty() && observation.partition_counts.is_empty(),
+        stuck: history.stuck(observation.at),
         saturated_rate: rates.as_ref().and_then(|r| r.saturated),
         sustained_rate: rates.as_ref().and_then(|r| r.sustained),
         load: rates.as_ref().and_then(|r| r.load),

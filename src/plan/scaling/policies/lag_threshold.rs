@@ -8,7 +8,8 @@ use crate::{
     api::policies::{LAG, LagThreshold},
     plan::scaling::{
         decision::amount,
-        history::{records, standing},
+        history::{StuckPartition, records, standing},
+        observation::PartitionSample,
     },
 };
 
@@ -79,6 +80,7 @@ impl Unread {
         for sample in &context.observation.partitions {
             match standing(sample, reset) {
                 None => unknown += 1,
+                Some(_) if policy.exclude_persistent_lag && is_stuck(context, sample) => known += 1,
                 Some(standing) => {
                     known += 1;
                     lag = lag.saturating_add(standing.lag);
@@ -92,4 +94,11 @@ impl Unread {
             is_partly_unknown: unknown > 0,
         })
     }
+}
+
+/// Whether the partition makes no progress: more pods would not give it any.
+fn is_stuck(context: &Context<'_>, sample: &PartitionSample) -> bool {
+    let wanted = (sample.topic.as_str(), sample.partition);
+    let of = |stuck: &StuckPartition| (stuck.topic.as_str(), stuck.partition).cmp(&wanted);
+    context.reading.stuck.binary_search_by(of).is_ok()
 }
