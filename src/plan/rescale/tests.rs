@@ -23,6 +23,7 @@ struct Passes {
     status: IngestionPipelineStatus,
     replicas: i32,
     conflict: Option<&'static str>,
+    metric_gaps: Vec<Unknown>,
     told: Vec<String>,
 }
 
@@ -56,6 +57,7 @@ impl Passes {
             status: serde_json::from_value(status).unwrap(),
             replicas: 2,
             conflict: None,
+            metric_gaps: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -88,6 +90,7 @@ impl Passes {
                 ..Observation::default()
             },
             gap: None,
+            metric_gaps: self.metric_gaps.clone(),
         };
         let settings = Settings {
             connect_image: String::new(),
@@ -95,6 +98,7 @@ impl Passes {
             operator_namespace: "sluice-system".into(),
             deletion_deadline: Time::from_secs(300),
             status_interval: Time::from_secs(30),
+            prometheus_servers: Vec::new(),
         };
         let (annotations, restarts) = (BTreeMap::new(), BTreeMap::new());
         let subject = Subject {
@@ -286,6 +290,31 @@ fn a_block_that_cannot_be_used_holds_the_count_and_says_where() {
         "connector enrich: spec.connectors[enrich].autoscaling.minReplicas: minReplicas 5 exceeds";
     assert!(
         condition.message.starts_with(place),
+        "{}",
+        condition.message
+    );
+}
+
+#[test]
+fn a_metric_that_cannot_be_read_is_named_with_its_reason_and_the_rest_goes_on() {
+    let mut passes = Passes::new(&json!({}));
+    passes.status.conditions = conditions();
+    passes.metric_gaps = vec![Unknown {
+        class: crate::class::Class::Down,
+        reason: Reason::MetricUnknown,
+        message: "spec.connectors[enrich].autoscaling.metrics[q].prometheus: no answer".into(),
+    }];
+    let _ = passes.pass(0, 600);
+    assert_eq!(passes.replicas, 6);
+    let condition = &passes.status.conditions[0];
+    assert_eq!(
+        (condition.status.as_str(), condition.reason.as_str()),
+        ("False", "MetricUnknown")
+    );
+    assert!(
+        condition
+            .message
+            .ends_with("metrics[q].prometheus: no answer; nothing scales in by it"),
         "{}",
         condition.message
     );

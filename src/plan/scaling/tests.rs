@@ -5,6 +5,7 @@ mod aws;
 mod azure;
 mod cases;
 mod combined;
+mod further;
 mod group;
 mod hands;
 mod hpa;
