@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Decided, Known, Numbers, ScalingPlan, Unknown, names,
     pipeline::Subject,
-    scaling::{
-        self, Decision, Newest, Observation, Override, Scaler,
-        problems::{Problem, Severity},
-    },
+    scaling::{self, Decision, Newest, Observation, Override, Scaler, problems::Problem},
     settle::Autoscaled,
 };
 use crate::api::{
@@ -98,7 +95,8 @@ pub fn rescale(
     let last = last(subject, connector);
     let guard = guard(subject, spec.mode, counts, conflict, last);
     let deployment = names::deployment(subject.pipeline.name, &connector.name);
-    if let Some(undecided) = undecided(spec, &connector.name) {
+    let refused = scaler.refuses(spec).cloned();
+    if let Some(undecided) = undecided(spec, &connector.name, refused) {
         let series = scaling::measure(spec.interval, offset_reset, scaler, &seen.observation);
         plan.series = numbers(&series);
         let reason = guard.filter(|(reason, _)| *reason != Reason::Shadow);
@@ -129,9 +127,12 @@ fn last<'a>(subject: Subject<'a>, connector: &Connector) -> Option<&'a Connector
 }
 
 /// Why nothing is decided, if so: the block cannot be used as it is, or is switched off.
-fn undecided(spec: &Autoscaling, connector: &str) -> Option<(Reason, String)> {
-    let refused = |problem: &Problem| problem.severity == Severity::Refused;
-    if let Some(problem) = scaling::problems::problems(spec).into_iter().find(refused) {
+fn undecided(
+    spec: &Autoscaling,
+    connector: &str,
+    refused: Option<Problem>,
+) -> Option<(Reason, String)> {
+    if let Some(problem) = refused {
         let message = format!("spec.connectors[{connector}].autoscaling.{problem}");
         return Some((Reason::InvalidSpec, message));
     }
@@ -303,9 +304,11 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
             let last = last(subject, connector).and_then(remembered);
             (last.unwrap_or(Reason::Progressing), String::new())
         };
-        let verdict = match now {
-            Some(decided) => (decided.reason, decided.active.clone()),
-            None => undecided(spec, &connector.name).unwrap_or_else(remembered),
+        let verdict = if let Some(decided) = now {
+            (decided.reason, decided.active.clone())
+        } else {
+            let refused = scaling::problems::refused(spec);
+            undecided(spec, &connector.name, refused).unwrap_or_else(remembered)
         };
         Some((connector.name.clone(), verdict))
     };

@@ -50,6 +50,7 @@ use self::{
     memory::Memory,
     metrics::Expressions,
     policies::{Context, Opinion},
+    problems::Problem,
     series::Reading,
     time::seconds_between,
     windows::Windows,
@@ -82,6 +83,8 @@ pub struct Scaler {
     expressions: Expressions,
     /// What the last decision was made on.
     reading: Reading,
+    /// The block that was checked last, and why it cannot be used.
+    checked: Option<(Autoscaling, Option<Problem>)>,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -118,7 +121,17 @@ impl Scaler {
             memory: self.memory.clone(),
             expressions: Expressions::default(),
             reading: self.reading.clone(),
+            checked: None,
         }
+    }
+
+    /// The first reason why a block cannot be used as it is, if there is one. A block is checked
+    /// once, not at each look.
+    pub fn refuses(&mut self, spec: &Autoscaling) -> Option<&Problem> {
+        if self.checked.as_ref().is_none_or(|(known, _)| known != spec) {
+            self.checked = Some((spec.clone(), problems::refused(spec)));
+        }
+        self.checked.as_ref()?.1.as_ref()
     }
 
     /// What belongs into status; at most 8 KiB. It differs from the last one only when a decision,

@@ -60,6 +60,13 @@ pub fn problems(spec: &Autoscaling) -> Vec<Problem> {
     problems_beside(spec, &BTreeSet::new())
 }
 
+/// The first reason why a block cannot be used as it is.
+#[must_use]
+pub fn refused(spec: &Autoscaling) -> Option<Problem> {
+    let mut problems = problems(spec).into_iter();
+    problems.find(|problem| problem.severity == Severity::Refused)
+}
+
 /// As [`problems`], where series of these names are given beside those that the block declares: by
 /// a trace.
 #[must_use]

@@ -3,6 +3,7 @@
 
 mod aws;
 mod azure;
+mod bounded;
 mod cases;
 mod combined;
 mod further;
