@@ -34,6 +34,7 @@ use crate::{
         pipeline::{LookSeen, Subject},
         scaling::problems,
     },
+    prometheus,
 };
 
 /// What a plan without a cluster takes for granted.
@@ -189,6 +190,7 @@ async fn live(args: &PlanArgs, pipelines: &[Pipeline]) -> anyhow::Result<Vec<Pla
         kafka: Pool::new(PoolSettings::default()),
         credentials: Credentials::default(),
         connect: connect::Client::new()?,
+        prometheus: prometheus::Client::new()?,
         operator_namespace: settings.operator_namespace.clone(),
     };
     let mut planned = Vec::new();
@@ -283,6 +285,7 @@ impl PlanArgs {
             operator_namespace: self.operator.operator_namespace.clone(),
             deletion_deadline: Duration::ZERO,
             status_interval: Duration::ZERO,
+            prometheus_servers: Vec::new(),
         });
         if let Some(image) = &self.connect_image {
             settings.connect_image.clone_from(image);

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use super::{
     Sources,
     lag::{GroupQuestion, Sampler},
-    unknown_kube,
+    metrics, unknown_kube,
 };
 use crate::{
     api::connectors::Connector,
@@ -37,8 +37,28 @@ pub struct Between<'a> {
     pub offsets_retention: Option<Duration>,
 }
 
-/// Takes one sample of a connector with `consumes`.
+/// Takes one sample of a connector with `consumes`: the group, and the series of Prometheus beside
+/// it.
 pub async fn sample(
+    sources: &Sources,
+    subject: Subject<'_>,
+    connector: &Connector,
+    kafka: &Known<kafka::Client>,
+    between: Between<'_>,
+    now: Timestamp,
+) -> SampleSeen {
+    let (mut seen, metrics) = tokio::join!(
+        Box::pin(group(sources, subject, connector, kafka, between, now)),
+        Box::pin(metrics::metrics(sources, subject, connector, now))
+    );
+    for (name, value) in metrics {
+        let value = value.map_err(|gap| seen.metric_gaps.push(gap)).ok();
+        seen.observation.metrics.insert(name, value);
+    }
+    seen
+}
+
+async fn group(
     sources: &Sources,
     subject: Subject<'_>,
     connector: &Connector,
@@ -89,6 +109,7 @@ pub async fn sample(
         counts,
         observation,
         gap: None,
+        metric_gaps: Vec::new(),
     }
 }
 

@@ -95,6 +95,9 @@ pub struct Settings {
     pub deletion_deadline: Duration,
     /// At most this often are measured numbers written into status.
     pub status_interval: Duration,
+    /// The Prometheus servers that may be asked.
+    #[serde(default)]
+    pub prometheus_servers: Vec<String>,
 }
 
 /// The reason that a failure of Kafka's has; `security` is what of its security failed, if that is

@@ -46,12 +46,14 @@ pub struct SampleSeen {
     pub observation: Observation,
     /// Why the group could not be read.
     pub gap: Option<Unknown>,
+    /// Why further series could not be read.
+    pub metric_gaps: Vec<Unknown>,
 }
 
 impl SampleSeen {
     /// A sample without the group.
     #[must_use]
-    pub const fn blind(
+    pub fn blind(
         counts: Known<Option<CountsSeen>>,
         observation: Observation,
         gap: Unknown,
@@ -60,6 +62,7 @@ impl SampleSeen {
             counts,
             observation,
             gap: Some(gap),
+            metric_gaps: Vec::new(),
         }
     }
 }
@@ -113,8 +116,7 @@ pub fn rescale(
         last,
         scaler,
     };
-    let gap = seen.gap.as_ref();
-    plan.decided = counts.map(|counts| decided(&decision, counts, guard, gap, kept));
+    plan.decided = counts.map(|counts| decided(&decision, counts, guard, &seen, kept));
     plan.newest = Some(Newest::decided(seen.observation, decision, spec, scaler));
     plan
 }
@@ -215,6 +217,22 @@ fn is_stopped(counts: &CountsSeen, last: Option<&ConnectorStatus>) -> bool {
     counts.replicas == 0 && wanted > 0 && counts.overridden.is_none()
 }
 
+/// What `ScalingActive` says of a decision: why something cannot be read says more than that it
+/// cannot.
+fn standing(decision: &Decision, seen: &SampleSeen) -> (Reason, String) {
+    let reason = decision.active.reason;
+    if let Some(gap) = seen.gap.as_ref().filter(|_| reason == Reason::LagUnknown) {
+        return (reason, gap.message.clone());
+    }
+    match seen.metric_gaps.first() {
+        Some(gap) if reason != Reason::LagUnknown => (
+            gap.reason,
+            format!("{}; nothing scales in by it", gap.message),
+        ),
+        _ => (reason, decision.active.message.clone()),
+    }
+}
+
 /// What a decision is put together with.
 struct Kept<'a> {
     deployment: String,
@@ -226,20 +244,14 @@ fn decided(
     decision: &Decision,
     counts: &CountsSeen,
     guard: Option<(Reason, String)>,
-    gap: Option<&Unknown>,
+    seen: &SampleSeen,
     kept: Kept<'_>,
 ) -> Decided {
     let held = guard.is_some();
     let is_told = guard
         .as_ref()
         .is_none_or(|(reason, _)| *reason == Reason::Shadow);
-    let (reason, active) = guard.unwrap_or_else(|| {
-        let reason = decision.active.reason;
-        // Why nothing at all can be read says more than which partition cannot.
-        let gap = gap.filter(|_| reason == Reason::LagUnknown);
-        let message = gap.map_or(&decision.active.message, |gap| &gap.message);
-        (reason, message.clone())
-    });
+    let (reason, active) = guard.unwrap_or_else(|| standing(decision, seen));
     let mut decisions = kept
         .last
         .map(|last| last.decisions.clone())

@@ -10,12 +10,16 @@ mod calendar;
 mod capacity;
 mod combine;
 mod decision;
+mod expression;
 mod gate;
 mod history;
+mod inputs;
 mod interventions;
+mod kept;
 mod levels;
 mod limits;
 mod memory;
+pub mod metrics;
 mod newest;
 mod observation;
 mod outlook;
@@ -44,6 +48,7 @@ use self::{
     history::{History, standing},
     levels::Levels,
     memory::Memory,
+    metrics::Expressions,
     policies::{Context, Opinion},
     problems::Problem,
     series::Reading,
@@ -51,7 +56,9 @@ use self::{
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Inputs, PASSES, Stage, amount, headline, remember},
+    decision::{Decision, PASSES, STAGES, Stage, amount},
+    inputs::Inputs,
+    kept::{headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, Override, PartitionSample},
     outlook::outlook_of_kept,
@@ -73,6 +80,7 @@ pub struct Scaler {
     history: History,
     windows: Windows,
     memory: Memory,
+    expressions: Expressions,
     /// What the last decision was made on.
     reading: Reading,
     /// The block that was checked last, and why it cannot be used.
@@ -111,6 +119,7 @@ impl Scaler {
             history: History::default(),
             windows: self.windows.clone(),
             memory: self.memory.clone(),
+            expressions: Expressions::default(),
             reading: self.reading.clone(),
             checked: None,
         }
@@ -171,13 +180,16 @@ pub fn decide(
     observation: &Observation,
 ) -> Decision {
     let warm = scaler.is_warm(spec, observation.at);
-    let reading = series::read(
+    let mut reading = series::read(
         spec.interval,
         offset_reset,
         &mut scaler.history,
         observation,
         warm,
     );
+    scaler
+        .expressions
+        .add_to(&mut reading.series, &spec.metrics, observation);
     let decision = decide_on(spec, scaler, observation, &reading);
     scaler.reading = reading;
     decision
@@ -344,6 +356,8 @@ struct Wanted {
     shadow: Vec<ShadowReplicas>,
     /// Whether something that a policy looks at could not be read.
     is_unknown: bool,
+    /// The first policy's word for it.
+    unknown: Option<String>,
     /// Whether no policy could read what it looks at.
     is_blind: bool,
     /// Whether the age of the group's commits plays a part.
@@ -359,10 +373,13 @@ fn wanted(context: &Context<'_>, idle: &Result<Idle, String>, trace: &mut Trace)
     let combined = activation.apply(combined, &opinions, least);
     trace.stage("combined", combined.count, combined.reason.clone());
     let reading = context.reading;
-    let unknown = opinions.iter().filter(|(_, o)| is_unknown(o)).count();
+    let blind = opinions.iter().filter(|(_, o)| is_unknown(o));
+    let first = blind.clone().next();
+    let unknown = blind.count();
     Wanted {
         combined,
         shadow,
+        unknown: first.map(|(_, opinion)| opinion.reason().to_owned()),
         is_unknown: reading.unreadable.is_some() || unknown > 0,
         is_blind: unknown > 0 && unknown == opinions.len() && !reading.no_partitions,
         is_expiring: activation.is_expiring(),
@@ -437,12 +454,8 @@ fn active(
             "no partition of consumes.topics is known, the count holds: check that the topics exist",
         );
     }
-    if wanted.is_unknown {
-        let first = reading.unreadable.as_ref().map_or("the lag", |u| &u.first);
-        return Finding::waiting(
-            Reason::LagUnknown,
-            format!("cannot read {first}; nothing scales in until it can be read"),
-        );
+    if let Some(finding) = unread(reading, wanted) {
+        return finding;
     }
     if passage == Passage::Stuck {
         return Finding::note(
@@ -474,6 +487,26 @@ fn active(
         Reason::Scaling,
         "lag is read, and the count follows the policies",
     )
+}
+
+/// What cannot be read, of the group or of the series that a policy follows.
+fn unread(reading: &Reading, wanted: &Wanted) -> Option<Finding> {
+    if let Some(unreadable) = &reading.unreadable {
+        return Some(Finding::waiting(
+            Reason::LagUnknown,
+            format!(
+                "cannot read {}; nothing scales in until it can be read",
+                unreadable.first
+            ),
+        ));
+    }
+    let reason = match reading.series.lag {
+        None => Reason::LagUnknown,
+        Some(_) => Reason::MetricUnknown,
+    };
+    let what = wanted.unknown.as_ref().filter(|_| wanted.is_unknown)?;
+    let message = format!("{what}; nothing scales in until it can be");
+    Some(Finding::waiting(reason, message))
 }
 
 /// Why a policy does not get what it wants: the partitions, or `maxReplicas`.

@@ -4,6 +4,7 @@
 //! there is an answer.
 
 mod flapping;
+mod metrics;
 mod policies;
 mod steadiness;
 mod times;
@@ -17,7 +18,7 @@ use crate::api::{
 };
 
 /// The series that are always there.
-const ALWAYS: [&str; 5] = [
+pub(super) const ALWAYS: [&str; 5] = [
     LAG,
     TIME_LAG,
     ARRIVAL_RATE,
@@ -77,6 +78,7 @@ pub fn problems_beside(spec: &Autoscaling, given: &BTreeSet<String>) -> Vec<Prob
     times::profiles(spec, &mut report);
     let mut series: BTreeSet<&str> = ALWAYS.into();
     series.extend(given.iter().map(String::as_str));
+    metrics::metrics(&spec.metrics, &mut series, &mut report);
     let counts = (spec.min_replicas, spec.max_replicas);
     list(counts, "policies", &spec.policies, &series, &mut report);
     for (index, profile) in spec.profiles.iter().enumerate() {

@@ -6,6 +6,7 @@ mod azure;
 mod bounded;
 mod cases;
 mod combined;
+mod further;
 mod group;
 mod hands;
 mod hpa;

@@ -223,17 +223,3 @@ fn transitions_are_told_and_repetitions_are_not() {
     assert!(told[0].warning && told[0].reason == Reason::TopicExists);
     assert_eq!(tellings(&second, &second, &wrong, &[]), []);
 }
-
-#[test]
-fn numbers_are_rounded_to_two_digits() {
-    for (value, rounded) in [
-        (0, 0),
-        (7, 7),
-        (99, 99),
-        (104, 100),
-        (12_345, 12_000),
-        (9_960, 10_000),
-    ] {
-        assert_eq!(two_digits(value), rounded, "{value}");
-    }
-}
