@@ -69,7 +69,6 @@ use crate::api::{
     common::{Duration, Reason},
     connectors::OffsetReset,
     decisions::{ScalingMemory, ShadowReplicas},
-    policies::PolicyMode,
     scaling::{Autoscaling, Mode},
 };
 
@@ -406,10 +405,7 @@ fn opinions<'a>(
     for policy in &context.spec.policies {
         let opinion = policies::opinion(context, policy);
         let (count, reason) = (opinion.count(context.replicas()), opinion.reason());
-        if policy.mode == PolicyMode::Active {
-            trace.policy(&policy.name, count, reason);
-            opinions.push((policy.name.as_str(), opinion));
-        } else {
+        if policy.is_shadow() {
             trace.policy(&policy.name, count, &format!("shadow: {reason}"));
             if !matches!(opinion, Opinion::Settling(_) | Opinion::Unknown(_)) {
                 shadow.push(ShadowReplicas {
@@ -417,6 +413,9 @@ fn opinions<'a>(
                     replicas: stages::within_bounds(context, count),
                 });
             }
+        } else {
+            trace.policy(&policy.name, count, reason);
+            opinions.push((policy.name.as_str(), opinion));
         }
     }
     (opinions, shadow)
