@@ -276,6 +276,10 @@ reasons! {
     ScaledOut,
     /// The replica count changed.
     ScaledIn,
+    /// A metric cannot be used as it is declared: nothing scales in by it.
+    MetricInvalid,
+    /// A metric cannot be read: no scale-in by it.
+    MetricUnknown,
     /// More replicas cannot help: there are no more partitions to share.
     PartitionLimited,
     /// More replicas cannot help: a partition gets more than one of them can process.

@@ -178,11 +178,14 @@ pub struct IdleProof {
 /// A count that somebody else has set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScalingOverride {
-    /// When.
+    /// When, or when it was first seen.
     pub at: Time,
     /// Who: the field manager.
     #[schemars(length(max = 128))]
     pub by: String,
+    /// The count, as long as it is seen to be theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<i32>,
 }
 
 /// A change of the count that was decided.

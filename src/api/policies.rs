@@ -62,6 +62,14 @@ pub enum PolicyKind<'a> {
 }
 
 impl Policy {
+    /// Whether the policy plays no part and only says what it would do: `mode: Shadow`, or a forecast
+    /// that is only shown.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        let forecast = self.predictive.as_ref().map(|forecast| forecast.mode);
+        self.mode == PolicyMode::Shadow || forecast == Some(PredictiveMode::ForecastOnly)
+    }
+
     /// The kind; none where the definition's rules were not applied.
     #[must_use]
     pub fn kind(&self) -> Option<PolicyKind<'_>> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     common::Duration,
+    metrics::SeriesSource,
     policies::Policy,
     schedules::{Profile, Schedule, Suspension},
     steadiness::{Behavior, Cooldown, PartitionLevels},
@@ -94,6 +95,11 @@ pub struct Autoscaling {
     /// What the autoscaler is kept from, for a time.
     #[serde(default)]
     pub suspend: Suspension,
+    /// Further series by name, for policies and for each other, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub metrics: Vec<SeriesSource>,
 }
 
 /// Whether decisions are carried out.

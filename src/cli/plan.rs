@@ -34,12 +34,14 @@ use crate::{
         pipeline::{LookSeen, Subject},
         scaling::problems,
     },
+    prometheus,
 };
 
 /// What a plan without a cluster takes for granted.
 const OFFLINE: &str = "planned without a cluster: nothing is there yet, and what the pipeline \
     refers to (Secrets, ConfigMaps, connector classes, observed topics) is taken to be there. \
-    Bounds, patterns and rules between fields were not checked. --live looks at the cluster";
+    Of bounds, patterns and rules between fields only those of autoscaling were checked. --live looks \
+    at the cluster";
 
 /// Flags of `sluice plan`.
 #[derive(Debug, Args)]
@@ -188,6 +190,7 @@ async fn live(args: &PlanArgs, pipelines: &[Pipeline]) -> anyhow::Result<Vec<Pla
         kafka: Pool::new(PoolSettings::default()),
         credentials: Credentials::default(),
         connect: connect::Client::new()?,
+        prometheus: prometheus::Client::new()?,
         operator_namespace: settings.operator_namespace.clone(),
     };
     let mut planned = Vec::new();
@@ -282,6 +285,7 @@ impl PlanArgs {
             operator_namespace: self.operator.operator_namespace.clone(),
             deletion_deadline: Duration::ZERO,
             status_interval: Duration::ZERO,
+            prometheus_servers: Vec::new(),
         });
         if let Some(image) = &self.connect_image {
             settings.connect_image.clone_from(image);

@@ -89,6 +89,7 @@ pub async fn sample(
         counts,
         observation,
         gap: None,
+        metric_gaps: Vec::new(),
     }
 }
 

@@ -95,6 +95,9 @@ pub struct Settings {
     pub deletion_deadline: Duration,
     /// At most this often are measured numbers written into status.
     pub status_interval: Duration,
+    /// The Prometheus servers that may be asked.
+    #[serde(default)]
+    pub prometheus_servers: Vec<String>,
 }
 
 /// The reason that a failure of Kafka's has; `security` is what of its security failed, if that is
@@ -301,6 +304,8 @@ pub struct Decided {
     pub to: i32,
     /// Whether it is carried out.
     pub acts: bool,
+    /// Whether it is written also where the count stays: somebody else has set it before.
+    pub reclaims: bool,
     /// Why scaling acts or not.
     pub reason: Reason,
     /// The same for a person, in words that stay while it does.
@@ -322,5 +327,11 @@ impl Decided {
     #[must_use]
     pub const fn changes(&self) -> bool {
         self.acts && self.from != self.to
+    }
+
+    /// Whether the count is written.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        self.acts && (self.from != self.to || self.reclaims)
     }
 }

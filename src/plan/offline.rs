@@ -185,6 +185,7 @@ mod tests {
             operator_namespace: "sluice-system".into(),
             deletion_deadline: Duration::ZERO,
             status_interval: Duration::ZERO,
+            prometheus_servers: Vec::new(),
         };
         let (last, annotations, restarts) = (
             IngestionPipelineStatus::default(),

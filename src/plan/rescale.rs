@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Decided, Known, Numbers, ScalingPlan, Unknown, names,
     pipeline::Subject,
-    scaling::{
-        self, Decision, Newest, Observation, Override, Scaler,
-        problems::{Problem, Severity},
-    },
+    scaling::{self, Decision, Newest, Observation, Override, Scaler, problems::Problem},
     settle::Autoscaled,
 };
 use crate::api::{
@@ -49,12 +46,14 @@ pub struct SampleSeen {
     pub observation: Observation,
     /// Why the group could not be read.
     pub gap: Option<Unknown>,
+    /// Why further series could not be read.
+    pub metric_gaps: Vec<Unknown>,
 }
 
 impl SampleSeen {
     /// A sample without the group.
     #[must_use]
-    pub const fn blind(
+    pub fn blind(
         counts: Known<Option<CountsSeen>>,
         observation: Observation,
         gap: Unknown,
@@ -63,7 +62,18 @@ impl SampleSeen {
             counts,
             observation,
             gap: Some(gap),
+            metric_gaps: Vec::new(),
         }
+    }
+
+    /// The sample with the values of further series, or why there are none.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: BTreeMap<String, Result<f64, Unknown>>) -> Self {
+        for (name, value) in metrics {
+            let value = value.map_err(|gap| self.metric_gaps.push(gap)).ok();
+            self.observation.metrics.insert(name, value);
+        }
+        self
     }
 }
 
@@ -95,7 +105,8 @@ pub fn rescale(
     let last = last(subject, connector);
     let guard = guard(subject, spec.mode, counts, conflict, last);
     let deployment = names::deployment(subject.pipeline.name, &connector.name);
-    if let Some(undecided) = undecided(spec, &connector.name) {
+    let refused = scaler.refuses(spec).cloned();
+    if let Some(undecided) = undecided(spec, &connector.name, refused) {
         let series = scaling::measure(spec.interval, offset_reset, scaler, &seen.observation);
         plan.series = numbers(&series);
         let reason = guard.filter(|(reason, _)| *reason != Reason::Shadow);
@@ -115,8 +126,7 @@ pub fn rescale(
         last,
         scaler,
     };
-    let gap = seen.gap.as_ref();
-    plan.decided = counts.map(|counts| decided(&decision, counts, guard, gap, kept));
+    plan.decided = counts.map(|counts| decided(&decision, counts, guard, &seen, kept));
     plan.newest = Some(Newest::decided(seen.observation, decision, spec, scaler));
     plan
 }
@@ -127,9 +137,12 @@ fn last<'a>(subject: Subject<'a>, connector: &Connector) -> Option<&'a Connector
 }
 
 /// Why nothing is decided, if so: the block cannot be used as it is, or is switched off.
-fn undecided(spec: &Autoscaling, connector: &str) -> Option<(Reason, String)> {
-    let refused = |problem: &Problem| problem.severity == Severity::Refused;
-    if let Some(problem) = scaling::problems::problems(spec).into_iter().find(refused) {
+fn undecided(
+    spec: &Autoscaling,
+    connector: &str,
+    refused: Option<Problem>,
+) -> Option<(Reason, String)> {
+    if let Some(problem) = refused {
         let message = format!("spec.connectors[{connector}].autoscaling.{problem}");
         return Some((Reason::InvalidSpec, message));
     }
@@ -152,6 +165,7 @@ fn left_alone(
         from: counts.replicas,
         to: counts.replicas,
         acts: false,
+        reclaims: false,
         reason,
         why: active.clone(),
         active,
@@ -213,6 +227,22 @@ fn is_stopped(counts: &CountsSeen, last: Option<&ConnectorStatus>) -> bool {
     counts.replicas == 0 && wanted > 0 && counts.overridden.is_none()
 }
 
+/// What `ScalingActive` says of a decision: why something cannot be read says more than that it
+/// cannot.
+fn standing(decision: &Decision, seen: &SampleSeen) -> (Reason, String) {
+    let reason = decision.active.reason;
+    if let Some(gap) = seen.gap.as_ref().filter(|_| reason == Reason::LagUnknown) {
+        return (reason, gap.message.clone());
+    }
+    match seen.metric_gaps.first() {
+        Some(gap) if reason != Reason::LagUnknown => (
+            gap.reason,
+            format!("{}; nothing scales in by it", gap.message),
+        ),
+        _ => (reason, decision.active.message.clone()),
+    }
+}
+
 /// What a decision is put together with.
 struct Kept<'a> {
     deployment: String,
@@ -224,20 +254,14 @@ fn decided(
     decision: &Decision,
     counts: &CountsSeen,
     guard: Option<(Reason, String)>,
-    gap: Option<&Unknown>,
+    seen: &SampleSeen,
     kept: Kept<'_>,
 ) -> Decided {
     let held = guard.is_some();
     let is_told = guard
         .as_ref()
         .is_none_or(|(reason, _)| *reason == Reason::Shadow);
-    let (reason, active) = guard.unwrap_or_else(|| {
-        let reason = decision.active.reason;
-        // Why nothing at all can be read says more than which partition cannot.
-        let gap = gap.filter(|_| reason == Reason::LagUnknown);
-        let message = gap.map_or(&decision.active.message, |gap| &gap.message);
-        (reason, message.clone())
-    });
+    let (reason, active) = guard.unwrap_or_else(|| standing(decision, seen));
     let mut decisions = kept
         .last
         .map(|last| last.decisions.clone())
@@ -250,6 +274,7 @@ fn decided(
         from: counts.replicas,
         to: if held { counts.replicas } else { decision.to },
         acts: !held,
+        reclaims: decision.reclaims,
         reason,
         active,
         why: decision.why.clone(),
@@ -289,9 +314,11 @@ pub fn autoscaled(subject: Subject<'_>, sampled: &BTreeMap<String, ScalingPlan>)
             let last = last(subject, connector).and_then(remembered);
             (last.unwrap_or(Reason::Progressing), String::new())
         };
-        let verdict = match now {
-            Some(decided) => (decided.reason, decided.active.clone()),
-            None => undecided(spec, &connector.name).unwrap_or_else(remembered),
+        let verdict = if let Some(decided) = now {
+            (decided.reason, decided.active.clone())
+        } else {
+            let refused = scaling::problems::refused(spec);
+            undecided(spec, &connector.name, refused).unwrap_or_else(remembered)
         };
         Some((connector.name.clone(), verdict))
     };

@@ -11,14 +11,18 @@ mod capacity;
 mod combine;
 mod decision;
 mod effect;
+mod expression;
 mod finding;
 mod gate;
 mod history;
 mod hours;
+mod inputs;
 mod interventions;
+mod kept;
 mod levels;
 mod limits;
 mod memory;
+pub mod metrics;
 mod newest;
 mod observation;
 mod outlook;
@@ -53,14 +57,18 @@ use self::{
     history::History,
     levels::Levels,
     memory::Memory,
+    metrics::Expressions,
     partition::standing,
     policies::{Context, Opinion},
+    problems::Problem,
     series::{Manner, Reading},
     time::seconds_between,
     windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Inputs, PASSES, Stage, amount, headline, remember},
+    decision::{Decision, PASSES, STAGES, Stage, amount},
+    inputs::Inputs,
+    kept::{headline, remember},
     newest::{DecisionView, Newest, NewestView},
     observation::{GroupState, Observation, Override, PartitionSample},
     outlook::outlook_of_kept,
@@ -71,7 +79,6 @@ use crate::api::{
     common::Duration,
     connectors::OffsetReset,
     decisions::{ScalingMemory, ShadowReplicas},
-    policies::PolicyMode,
     scaling::{Autoscaling, Mode},
 };
 
@@ -82,8 +89,11 @@ pub struct Scaler {
     history: History,
     windows: Windows,
     memory: Memory,
+    expressions: Expressions,
     /// What the last decision was made on.
     reading: Reading,
+    /// The block that was checked last, and why it cannot be used.
+    checked: Option<(Autoscaling, Option<Problem>)>,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -121,8 +131,19 @@ impl Scaler {
             history: History::default(),
             windows: self.windows.clone(),
             memory: self.memory.clone(),
+            expressions: Expressions::default(),
             reading: self.reading.clone(),
+            checked: None,
         }
+    }
+
+    /// The first reason why a block cannot be used as it is, if there is one. A block is checked
+    /// once, not at each look.
+    pub fn refuses(&mut self, spec: &Autoscaling) -> Option<&Problem> {
+        if self.checked.as_ref().is_none_or(|(known, _)| known != spec) {
+            self.checked = Some((spec.clone(), problems::refused(spec)));
+        }
+        self.checked.as_ref()?.1.as_ref()
     }
 
     /// What belongs into status; at most 8 KiB. It differs from the last one only when a decision,
@@ -177,7 +198,11 @@ pub fn decide(
         is_warm: scaler.is_warm(spec, observation.at),
         per_replica: capacity.and_then(Capacity::measured),
     };
-    let reading = series::read(manner, &mut scaler.history, observation);
+    let mut reading = series::read(manner, &mut scaler.history, observation);
+    scaler
+        .expressions
+        .add_to(&mut reading.series, &spec.metrics, observation);
+    reading.shown.others.clone_from(&reading.series.others);
     scaler.memory.stuck = scaler.history.stuck();
     let decision = decide_on(spec, scaler, observation, &reading);
     scaler.reading = reading;
@@ -252,9 +277,9 @@ fn decide_on(
     let described = inputs.describe(&reading.shown);
     trace.stage("series", observation.replicas, described);
     let wanted = wanted(&context, &idle, &mut trace);
-    stages::in_time(&in_force, &mut trace);
+    let is_bounded = stages::in_time(&in_force, &mut trace);
     let set = in_force.set.is_some();
-    let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set);
+    let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set && !is_bounded);
     stages::partitions(&context, &mut trace, wish);
     let risk = if set {
         stages::remember_wish(spec, &mut scaler.memory, at, &trace);
@@ -262,7 +287,10 @@ fn decide_on(
     } else {
         steady(&look, scaler, &wanted.combined, &mut trace)
     };
-    interventions::leave(spec, scaler.memory.overridden.as_ref(), &mut trace);
+    let overridden = scaler.memory.overridden.as_ref();
+    let overridden = overridden.filter(|held| held.holds(spec, at));
+    interventions::leave(spec, overridden, &mut trace);
+    let reclaims = observation.overridden.is_some() && overridden.is_none();
     if !set && risk.is_none() {
         let cost = gate::cost(&look.context(scaler), trace.value());
         stages::gate(passage, cost, &mut trace);
@@ -281,6 +309,7 @@ fn decide_on(
     let decision = conclude(observation, reading, trace, wanted, active);
     Decision {
         inputs,
+        reclaims,
         is_shadow,
         shadow,
         ..decision
@@ -389,8 +418,7 @@ fn note_hands(
     observation: &Observation,
     reading: &Reading,
 ) -> Result<Idle, String> {
-    let (seen, at) = (observation.overridden.as_ref(), observation.at);
-    memory.overridden = interventions::overridden(memory.overridden.take(), seen, spec, at);
+    memory.overridden = interventions::overridden(memory.overridden.take(), spec, observation);
     let idle = activation::proof(memory.idle, observation, reading.series.lag);
     memory.idle = idle.clone().ok().filter(|_| spec.min_replicas == 0);
     idle
@@ -402,6 +430,8 @@ struct Wanted {
     shadow: Vec<ShadowReplicas>,
     /// Whether something that a policy looks at could not be read.
     is_unknown: bool,
+    /// The first policy's word for it.
+    unknown: Option<String>,
     /// Whether no policy could read what it looks at.
     is_blind: bool,
     /// Whether the age of the group's commits plays a part.
@@ -417,10 +447,13 @@ fn wanted(context: &Context<'_>, idle: &Result<Idle, String>, trace: &mut Trace)
     let combined = activation.apply(combined, &opinions, least);
     trace.stage("combined", combined.count, combined.reason.clone());
     let reading = context.reading;
-    let unknown = opinions.iter().filter(|(_, o)| is_unknown(o)).count();
+    let blind = opinions.iter().filter(|(_, o)| is_unknown(o));
+    let first = blind.clone().next();
+    let unknown = blind.count();
     Wanted {
         combined,
         shadow,
+        unknown: first.map(|(_, opinion)| opinion.reason().to_owned()),
         is_unknown: reading.unreadable.is_some() || unknown > 0,
         is_blind: unknown > 0 && unknown == opinions.len() && !reading.no_partitions,
         is_expiring: activation.is_expiring(),
@@ -447,10 +480,7 @@ fn opinions<'a>(
     for policy in &context.spec.policies {
         let opinion = policies::opinion(context, policy);
         let (count, reason) = (opinion.count(context.replicas()), opinion.reason());
-        if policy.mode == PolicyMode::Active {
-            trace.policy(&policy.name, count, reason);
-            opinions.push((policy.name.as_str(), opinion));
-        } else {
+        if policy.is_shadow() {
             trace.policy(&policy.name, count, &format!("shadow: {reason}"));
             if !matches!(opinion, Opinion::Settling(_) | Opinion::Unknown(_)) {
                 shadow.push(ShadowReplicas {
@@ -458,6 +488,9 @@ fn opinions<'a>(
                     replicas: stages::within_bounds(context, count),
                 });
             }
+        } else {
+            trace.policy(&policy.name, count, reason);
+            opinions.push((policy.name.as_str(), opinion));
         }
     }
     (opinions, shadow)
@@ -510,6 +543,7 @@ fn conclude(
         series: reading.shown.clone(),
         inputs: Inputs::default(),
         is_shadow: false,
+        reclaims: false,
         shadow: Vec::new(),
         is_held: held_by.is_some() || (to == from && is_unknown && !combined.is_wish),
         active,

@@ -29,6 +29,7 @@ impl Written {
     /// Whether `next` should be written: a change of structure at once, one of numbers (after
     /// rounding) at most every `interval`, one of mere memory every three minutes. `stored` is the
     /// status of the object as it was read.
+    #[must_use]
     pub fn is_due(
         &self,
         stored: Option<&IngestionPipelineStatus>,
@@ -50,6 +51,7 @@ impl Written {
 
     /// The version of the object that a write is meant for: the one that was read, or, where a
     /// write of our own replaced that one, what it made of it.
+    #[must_use]
     pub fn version<'a>(&'a self, read: &'a str) -> &'a str {
         self.versions.newest_of(read)
     }

@@ -257,6 +257,14 @@ fn a_plan_without_a_cluster_asks_nobody() {
     assert_eq!(plan["live"], false);
     assert_eq!(steps(&plan).last(), Some(&"createConnector"));
     assert_eq!(plan["pipelines"][0]["namespace"], "plant");
+    // What admission cannot refuse, a plan does: a cron expression that no day meets.
+    let text = fs::read_to_string(manifest.replace("file-to-kafka", "scheduled")).unwrap();
+    let never = person.folder.path().join("never.yaml");
+    fs::write(&never, text.replace("0 7 * * 1-5", "0 7 31 2 *")).unwrap();
+    let ended = person.run(&["plan", never.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    let place = "spec.connectors[sell].autoscaling.schedules[0].schedule: it never occurs";
+    assert!(ended.err.contains(place), "{}", ended.err);
     let ended = person.run(&["plan", "/does/not/exist.yaml"]);
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("/does/not/exist.yaml"), "{}", ended.err);

@@ -375,6 +375,57 @@ async fn autoscaling_is_checked() {
 }
 
 /// One step policy with these bands.
+#[tokio::test]
+async fn further_series_are_checked() {
+    let metrics = |metrics: Value| scaled(&json!({"metrics": metrics}));
+    let named = |name: &str| metrics(json!([{"name": name, "expression": "1"}]));
+    let asked = |fields: Value| {
+        let mut query = json!({"serverAddress": "https://p:9090/prefix", "query": "up"});
+        query
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        metrics(json!([{"name": "m", "prometheus": query}]))
+    };
+    let many: Vec<Value> = (0..21)
+        .map(|i| json!({"name": format!("m{i}"), "expression": "1"}))
+        .collect();
+    let one_of = "a metric has exactly one of prometheus and expression";
+    refused(&[
+        (metrics(json!([{"name": "m"}])), &[one_of]),
+        (metrics(json!([{"name": "m", "expression": "1", "prometheus": {"serverAddress": "http://p", "query": "up"}}])), &[one_of]),
+        (named("lag"), &["are always there: choose another name"]),
+        (named("in"), &["mean something else in expressions: choose another name"]),
+        (named("a-b"), &["spec.connectors[0].autoscaling.metrics[0].name"]),
+        (named("1a"), &["spec.connectors[0].autoscaling.metrics[0].name"]),
+        (metrics(json!([{"name": "m", "expression": "1"}, {"name": "m", "expression": "2"}])), &["Duplicate value"]),
+        (metrics(json!(many)), &["spec.connectors[0].autoscaling.metrics", "must have at most 20 items"]),
+        (metrics(json!([{"name": "m", "expression": "1".repeat(513)}])), &["metrics[0].expression"]),
+        (asked(json!({"serverAddress": "file:///etc/passwd"})), &["prometheus.serverAddress"]),
+        (asked(json!({"serverAddress": "http://user:word@p"})), &["prometheus.serverAddress"]),
+        (asked(json!({"serverAddress": "http://p?query=up"})), &["prometheus.serverAddress"]),
+        (
+            asked(json!({"authentication": {"bearerTokenSecretRef": {"name": "s", "key": "t"}, "basicAuthSecretRef": {"name": "s"}}})),
+            &["at most one of bearerTokenSecretRef and basicAuthSecretRef"],
+        ),
+        (
+            asked(json!({"serverAddress": "http://p", "authentication": {"caSecretRef": {"name": "ca"}}})),
+            &["caSecretRef is for an https address"],
+        ),
+        (asked(json!({"authentication": {"bearerTokenSecretRef": {"name": "../s", "key": "t"}}})), &["bearerTokenSecretRef.name"]),
+    ])
+    .await;
+    accepted(&[
+        asked(json!({})),
+        asked(json!({"authentication": {"bearerTokenSecretRef": {"name": "s", "key": "t"}, "caSecretRef": {"name": "ca"}}})),
+        scaled(&json!({
+            "metrics": [{"name": "a", "expression": "lag / 2"}, {"name": "b_2", "expression": "a > 1 ? a : 0"}],
+            "policies": [{"name": "p", "targetTracking": {"metric": "b_2", "target": 3, "of": "Total"}}],
+        })),
+    ])
+    .await;
+}
+
 fn steps(steps: &Value) -> Value {
     let step = json!({"metric": "lag", "threshold": 50, "steps": steps});
     scaled(&json!({"policies": [{"name": "p", "step": step}]}))

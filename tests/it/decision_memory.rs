@@ -154,16 +154,16 @@ async fn an_operator_that_is_killed_has_forgotten_no_cooldown_and_no_capacity() 
 
     let second = operator(&tenant);
     second.until_ready().await;
-    let begun = eventually("the second operator decides", async || {
+    let seen_first = eventually("the second operator decides", async || {
         decision(&second, &tenant, "")
             .await
             .filter(Value::is_object)
     })
     .await;
-    let remembered = &begun["inputs"]["capacity"];
+    let remembered = &seen_first["inputs"]["capacity"];
     assert!(
         remembered["samples"].as_i64() >= Some(capacity.samples.into()),
-        "{begun}"
+        "{seen_first}"
     );
     // It is wanted, and it would be safe: nothing but the cooldown holds it.
     let began = Instant::now();

@@ -8,7 +8,8 @@ use std::{
 
 use serde_json::Value;
 use sluice::{
-    api::common::Reason,
+    api::{common::Reason, scaling::Autoscaling},
+    plan::scaling::{STAGES, problems::problems},
     telemetry::metrics::{ConnectorLabels, ConnectorNumbers, Metrics},
 };
 
@@ -80,6 +81,55 @@ fn every_metric_is_in_the_page_and_no_other() {
         metrics(),
         "docs/metrics.md, left, is not what is served"
     );
+}
+
+/// The keys of a document that are not in another.
+fn lost(path: &str, given: &Value, known: &Value) -> Vec<String> {
+    match (given, known) {
+        (Value::Object(given), Value::Object(known)) => {
+            let inside = |(key, value): (&String, &Value)| {
+                let path = format!("{path}.{key}");
+                match known.get(key) {
+                    Some(known) => lost(&path, value, known),
+                    None => vec![path],
+                }
+            };
+            given.iter().flat_map(inside).collect()
+        }
+        (Value::Array(given), Value::Array(known)) => {
+            let pairs = given.iter().zip(known);
+            pairs
+                .flat_map(|(given, known)| lost(path, given, known))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn every_block_of_the_autoscaling_page_can_be_used() {
+    let page = include_str!("../../docs/autoscaling.md");
+    let mut blocks = 0;
+    for block in page.split("```yaml\n").skip(1) {
+        let text = block.split("```").next().unwrap();
+        let spec: Autoscaling =
+            serde_yaml::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(problems(&spec), [], "{text}");
+        // A key that is not known would be lost without a word.
+        let given: Value = serde_yaml::from_str(text).unwrap();
+        let lost = lost("", &given, &serde_json::to_value(&spec).unwrap());
+        assert_eq!(lost, [] as [String; 0], "{text}");
+        blocks += 1;
+    }
+    assert!(blocks > 8, "{blocks}");
+}
+
+#[test]
+fn every_stage_is_in_the_autoscaling_page() {
+    let page = include_str!("../../docs/autoscaling.md");
+    for stage in STAGES {
+        assert!(page.contains(&format!("`{stage}`")), "{stage} is not told");
+    }
 }
 
 /// Each value of a YAML document by its path, as JSON; empty lists and objects are values.

@@ -45,7 +45,8 @@ pub fn owns_replicas(metadata: &ObjectMeta, manager: &str) -> bool {
 }
 
 /// Who has set `spec.replicas`, when it is neither Sluice's scaler nor its creator: the field
-/// manager, and when. As [`owns_replicas`], only where managed fields are read.
+/// manager, and when, which the apiserver does not record for the scale subresource. As
+/// [`owns_replicas`], only where managed fields are read.
 #[must_use]
 pub fn overridden(metadata: &ObjectMeta) -> Option<Override> {
     let ours = [names::MANAGER, names::SCALER];
@@ -57,8 +58,8 @@ pub fn overridden(metadata: &ObjectMeta) -> Option<Override> {
         .filter(|entry| names_replicas(entry))
         .filter_map(|entry| {
             Some(Override {
-                at: entry.time.as_ref()?.0,
                 by: entry.manager.clone()?,
+                at: entry.time.as_ref().map(|time| time.0),
             })
         });
     setters.max_by_key(|setter| setter.at)
@@ -116,7 +117,7 @@ mod tests {
                 managed_fields: Some(entries),
                 ..Default::default()
             };
-            overridden(&metadata).map(|o| (o.by, o.at.to_string()))
+            overridden(&metadata).map(|o| (o.by, o.at.unwrap().to_string()))
         };
         let template = entry(names::MANAGER, early, json!({"f:spec": {"f:template": {}}}));
         let hand = entry("kubectl", late, replicas());

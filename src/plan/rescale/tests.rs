@@ -23,6 +23,7 @@ struct Passes {
     status: IngestionPipelineStatus,
     replicas: i32,
     conflict: Option<&'static str>,
+    metric_gaps: Vec<Unknown>,
     told: Vec<String>,
 }
 
@@ -56,6 +57,7 @@ impl Passes {
             status: serde_json::from_value(status).unwrap(),
             replicas: 2,
             conflict: None,
+            metric_gaps: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -88,6 +90,7 @@ impl Passes {
                 ..Observation::default()
             },
             gap: None,
+            metric_gaps: self.metric_gaps.clone(),
         };
         let settings = Settings {
             connect_image: String::new(),
@@ -95,6 +98,7 @@ impl Passes {
             operator_namespace: "sluice-system".into(),
             deletion_deadline: Time::from_secs(300),
             status_interval: Time::from_secs(30),
+            prometheus_servers: Vec::new(),
         };
         let (annotations, restarts) = (BTreeMap::new(), BTreeMap::new());
         let subject = Subject {
@@ -291,6 +295,31 @@ fn a_block_that_cannot_be_used_holds_the_count_and_says_where() {
     );
 }
 
+#[test]
+fn a_metric_that_cannot_be_read_is_named_with_its_reason_and_the_rest_goes_on() {
+    let mut passes = Passes::new(&json!({}));
+    passes.status.conditions = conditions();
+    passes.metric_gaps = vec![Unknown {
+        class: crate::class::Class::Down,
+        reason: Reason::MetricUnknown,
+        message: "spec.connectors[enrich].autoscaling.metrics[q].prometheus: no answer".into(),
+    }];
+    let _ = passes.pass(0, 600);
+    assert_eq!(passes.replicas, 6);
+    let condition = &passes.status.conditions[0];
+    assert_eq!(
+        (condition.status.as_str(), condition.reason.as_str()),
+        ("False", "MetricUnknown")
+    );
+    assert!(
+        condition
+            .message
+            .ends_with("metrics[q].prometheus: no answer; nothing scales in by it"),
+        "{}",
+        condition.message
+    );
+}
+
 /// The one condition that a sample changes, as it was before.
 fn conditions() -> Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition> {
     let condition = json!([{"type": "ScalingActive", "status": "True", "reason": "Scaling",
@@ -325,5 +354,26 @@ fn idle_pods_go_to_zero_and_that_is_what_is_wanted_then() {
     assert_eq!(
         (passes.replicas, passes.connector().desired_replicas),
         (6, Some(6))
+    );
+}
+
+/// A load that goes up and down by a fifth, looked at every five seconds for half an hour.
+#[test]
+fn an_active_connector_changes_the_structure_of_its_status_rarely() {
+    let defaults = json!({
+        "cooldown": {}, "behavior": {}, "warmup": "60s", "partitions": {"align": true},
+    });
+    let mut passes = Passes::new(&defaults);
+    let (mut at_once, mut changes, mut seed) = (0, 0, 1_u64);
+    for second in (0..1800).step_by(5) {
+        let before = passes.status.clone();
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let noise = i64::try_from((seed >> 33) % 400).unwrap() - 200;
+        changes += usize::from(passes.pass(second, 1000 + noise).is_some());
+        at_once += usize::from(settle::structure(&before) != settle::structure(&passes.status));
+    }
+    assert!(
+        changes > 0 && at_once <= changes + 4,
+        "{at_once} writes, {changes} changes"
     );
 }

@@ -257,10 +257,9 @@ impl Activation {
             wait: None,
         };
         match self {
-            Self::Needless | Self::Awake { .. } => combined,
             Self::Asleep(reason) => own(0, reason),
             Self::Wakes { reason, .. } if combined.count < least => own(least, reason),
-            Self::Wakes { .. } => combined,
+            Self::Needless | Self::Awake { .. } | Self::Wakes { .. } => combined,
             Self::Idle(reason) => {
                 let in_doubt =
                     |o: &Opinion| matches!(o, Opinion::Unknown(_) | Opinion::Settling(_));

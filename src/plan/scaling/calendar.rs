@@ -56,7 +56,14 @@ impl Moments {
             "{} {} * * {}",
             list(&recurrence.minutes),
             list(&recurrence.hours),
-            list(&recurrence.days.iter().map(number).collect::<Vec<_>>())
+            list(
+                &recurrence
+                    .days
+                    .iter()
+                    .copied()
+                    .map(number)
+                    .collect::<Vec<_>>()
+            )
         );
         let cron = cron(&text).map_err(|message| ("hours", message))?;
         Ok(Self::Cron(Box::new(cron), zone))
@@ -144,7 +151,7 @@ fn list<T: ToString>(values: &[T]) -> String {
 }
 
 /// The day's number in cron.
-const fn number(day: &Weekday) -> i8 {
+const fn number(day: Weekday) -> i8 {
     match day {
         Weekday::Monday => 1,
         Weekday::Tuesday => 2,

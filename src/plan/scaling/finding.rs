@@ -56,11 +56,18 @@ fn unknown(told: Told<'_>) -> Option<Finding> {
             "no partition of consumes.topics is known, the count holds: check that the topics exist",
         ));
     }
-    told.wanted.is_unknown.then(|| {
-        let first = reading.unreadable.as_ref().map_or("the lag", |u| &u.first);
+    if let Some(unreadable) = &reading.unreadable {
+        let first = &unreadable.first;
         let message = format!("cannot read {first}; nothing scales in until it can be read");
-        Finding::waiting(Reason::LagUnknown, message)
-    })
+        return Some(Finding::waiting(Reason::LagUnknown, message));
+    }
+    let reason = match reading.series.lag {
+        None => Reason::LagUnknown,
+        Some(_) => Reason::MetricUnknown,
+    };
+    let what = told.wanted.unknown.as_ref().filter(|_| told.wanted.is_unknown)?;
+    let message = format!("{what}; nothing scales in until it can be");
+    Some(Finding::waiting(reason, message))
 }
 
 fn losing(told: Told<'_>) -> Option<Finding> {
@@ -117,14 +124,16 @@ fn names(partitions: &[PartitionName]) -> String {
 
 fn held_by_hand(context: Context<'_>) -> Option<Finding> {
     let spec = context.spec;
-    if context.memory.overridden.is_some() {
+    let at = context.observation.at;
+    let overridden = context.memory.overridden.as_ref();
+    if overridden.is_some_and(|held| held.holds(spec, at)) {
         let message = format!(
             "somebody else has set the count: it is left alone for overrideFor ({})",
             spec.override_for
         );
         return Some(Finding::note(Reason::Overridden, message));
     }
-    interventions::is_suspended(spec, context.observation.at).then(|| {
+    interventions::is_suspended(spec, at).then(|| {
         let message = "a direction is suspended by autoscaling.suspend";
         Finding::note(Reason::ScalingSuspended, message)
     })

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{calendar::after, decision::Trace, observation::Override};
+use super::{calendar::after, decision::Trace, observation::Observation, time::whole_second};
 use crate::api::{scaling::Autoscaling, schedules::Suspension};
 
 /// Why a change in this direction is suspended, if so, whether or not one is wanted.
@@ -44,24 +44,60 @@ pub fn suspend(spec: &Autoscaling, at: Timestamp, trace: &mut Trace) {
     trace.stage(STAGE, value, reason);
 }
 
-/// The override that holds now: the one that is seen, or one seen before whose time is not over.
-/// Once a bound has pulled the count, the field is ours again, but the person's word still holds.
+/// A count that somebody else has set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overridden {
+    /// When, or when it was first seen.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// The count, as long as it is seen to be theirs. Once a bound has pulled it, the field is ours
+    /// again, but their word still holds.
+    pub count: Option<i32>,
+}
+
+impl Overridden {
+    /// Until when the count is left alone.
+    fn until(&self, spec: &Autoscaling) -> Timestamp {
+        after(self.at, spec.override_for)
+    }
+
+    /// Whether it is left alone at this moment.
+    pub fn holds(&self, spec: &Autoscaling, at: Timestamp) -> bool {
+        at < self.until(spec)
+    }
+}
+
+/// What is known of an override after one more look. One whose time is over is remembered for as
+/// long as it is seen: it does not begin anew.
 pub fn overridden(
-    before: Option<Override>,
-    seen: Option<&Override>,
+    before: Option<Overridden>,
     spec: &Autoscaling,
-    at: Timestamp,
-) -> Option<Override> {
-    let newest = before.into_iter().chain(seen.cloned()).max_by_key(|o| o.at);
-    newest.filter(|newest| at < after(newest.at, spec.override_for))
+    observation: &Observation,
+) -> Option<Overridden> {
+    let at = observation.at;
+    let Some(seen) = &observation.overridden else {
+        let before = before.filter(|before| before.holds(spec, at))?;
+        return Some(Overridden {
+            count: None,
+            ..before
+        });
+    };
+    let count = Some(observation.replicas);
+    let same = before.filter(|before| before.by == seen.by && before.count == count);
+    let first = same.map_or(whole_second(at), |same| same.at);
+    Some(Overridden {
+        at: seen.at.unwrap_or(first),
+        by: seen.by.clone(),
+        count,
+    })
 }
 
 /// Leaves a count alone that somebody else has set.
-pub fn leave(spec: &Autoscaling, held: Option<&Override>, trace: &mut Trace) {
+pub fn leave(spec: &Autoscaling, held: Option<&Overridden>, trace: &mut Trace) {
     if let Some(held) = held {
-        let until = after(held.at, spec.override_for);
-        let (by, count) = (&held.by, trace.from());
-        let reason = format!("{by} has set {count}: it is left alone until {until}");
+        let (by, count, until) = (&held.by, trace.from(), held.until(spec));
+        let reason = format!("{by} has set the count: it is left alone until {until}");
         trace.stage("override", count, reason);
     }
 }
@@ -71,6 +107,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::plan::scaling::Override;
 
     fn spec(suspend: &Value) -> Autoscaling {
         serde_json::from_value(json!({"maxReplicas": 100, "policies": [], "suspend": suspend}))
@@ -112,37 +149,44 @@ mod tests {
     }
 
     #[test]
-    fn an_override_holds_for_its_time_even_when_it_is_no_longer_seen() {
+    fn an_override_holds_for_its_time_from_when_it_was_first_seen() {
         let spec = spec(&json!({}));
-        let by_hand = |at: &str| Override {
-            at: time(at),
-            by: "kubectl".into(),
+        let mut known = None;
+        let mut look = |time: &str, replicas: i32, seen: Option<Option<&str>>| {
+            let observation = Observation {
+                at: format!("2026-01-05T{time}:00Z").parse().unwrap(),
+                replicas,
+                overridden: seen.map(|at| Override {
+                    by: "kubectl".into(),
+                    at: at.map(|at| at.parse().unwrap()),
+                }),
+                ..Observation::default()
+            };
+            known = overridden(known.take(), &spec, &observation);
+            known
+                .as_ref()
+                .is_some_and(|known| known.holds(&spec, observation.at))
         };
-        let (early, late) = (
-            by_hand("2026-01-05T10:00:00Z"),
-            by_hand("2026-01-05T10:30:00Z"),
+        assert!(!look("10:00", 4, None));
+        assert!(look("10:05", 7, Some(None)));
+        assert!(look("11:04", 7, Some(None)));
+        assert!(!look("11:05", 7, Some(None)), "and it does not begin anew");
+        assert!(
+            look("11:06", 9, Some(None)),
+            "another count is another override"
         );
-        let held = |before: Option<&Override>, seen: Option<&Override>, at: &str| {
-            overridden(before.cloned(), seen, &spec, time(at))
-        };
-        let noon = "2026-01-05T10:45:00Z";
-        assert_eq!(held(None, Some(&early), noon), Some(early.clone()));
-        assert_eq!(held(Some(&early), None, noon), Some(early.clone()));
-        assert_eq!(held(Some(&early), Some(&late), noon), Some(late.clone()));
-        assert_eq!(held(None, Some(&early), "2026-01-05T11:00:00Z"), None);
-        assert_eq!(
-            held(Some(&early), Some(&late), "2026-01-05T11:00:00Z"),
-            Some(late.clone())
+        assert!(
+            look("11:07", 8, None),
+            "a bound has pulled it, and it still holds"
         );
-        assert_eq!(held(None, None, noon), None);
-        let mut trace = Trace::begin(3);
-        trace.stage("combined", 8, "");
-        leave(&spec, Some(&late), &mut trace);
-        assert_eq!(trace.value(), 3);
-        let reason = &trace.into_stages()[1].reason;
-        assert_eq!(
-            reason,
-            "kubectl has set 3: it is left alone until 2026-01-05T11:30:00Z"
+        assert!(look("11:30", 9, Some(None)), "set again");
+        assert!(look("12:29", 9, Some(None)));
+        assert!(!look("12:30", 9, Some(None)));
+        assert!(!look("12:31", 9, None));
+        assert!(
+            !look("13:00", 5, Some(Some("2026-01-05T11:59:00Z"))),
+            "long ago"
         );
+        assert!(look("13:01", 5, Some(Some("2026-01-05T13:00:30Z"))));
     }
 }

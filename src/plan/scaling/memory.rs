@@ -14,7 +14,7 @@ use super::{
     effect::Effect,
     gate::Gate,
     hours::Hours,
-    observation::Override,
+    interventions::Overridden,
     schedules::Seen,
     stuck::Stuck,
     time::{seconds_between, whole_second},
@@ -189,7 +189,7 @@ pub struct Memory {
     /// The proof that no record was unread, where the last pod may go.
     pub idle: Option<Idle>,
     /// The count that somebody else has set, while it is left alone.
-    pub overridden: Option<Override>,
+    pub overridden: Option<Overridden>,
     /// The scale-in that was undone last.
     pub undone: Option<Undone>,
     /// What scale-outs brought.
@@ -304,6 +304,7 @@ impl Memory {
             overridden: self.overridden.as_ref().map(|held| ScalingOverride {
                 at: Time(held.at),
                 by: held.by.clone(),
+                count: held.count,
             }),
             undone: self.undone.map(|undone| UndoneScaleIn {
                 count: undone.count,
@@ -337,9 +338,10 @@ impl Memory {
                 since: idle.since.0,
                 ends: idle.ends,
             }),
-            overridden: status.overridden.as_ref().map(|held| Override {
+            overridden: status.overridden.as_ref().map(|held| Overridden {
                 at: held.at.0,
                 by: held.by.clone(),
+                count: held.count,
             }),
             undone: status.undone.as_ref().map(|undone| Undone {
                 count: undone.count,

@@ -4,10 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Scaler,
-    decision::{Decision, Inputs},
-    observation::Observation,
-    outlook::outlook,
+    Scaler, decision::Decision, inputs::Inputs, observation::Observation, outlook::outlook,
     series::Series,
 };
 use crate::api::{decisions::DecisionStatus, scaling::Autoscaling};

@@ -50,10 +50,12 @@ pub struct Observation {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Override {
-    /// When.
-    pub at: Timestamp,
     /// Who: the field manager, such as `kubectl`.
     pub by: String,
+    /// When, where Kubernetes says: it does not for the scale subresource. Left out: when it was
+    /// first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// The offsets of one partition.

@@ -23,10 +23,7 @@ use super::{
     windows::Windows,
 };
 use crate::api::{
-    policies::{
-        ARRIVAL_RATE, CONSUME_RATE, LAG, LAGGING_PARTITIONS, Policy, PolicyKind, PolicyMode,
-        TIME_LAG,
-    },
+    policies::{ARRIVAL_RATE, CONSUME_RATE, LAG, LAGGING_PARTITIONS, Policy, PolicyKind, TIME_LAG},
     scaling::Autoscaling,
 };
 
@@ -62,7 +59,7 @@ impl<'a> Context<'a> {
     /// The policies that play a part.
     pub fn active_policies(&self) -> impl Iterator<Item = &'a Policy> + use<'a> {
         let policies = self.spec.policies.iter();
-        policies.filter(|policy| policy.mode == PolicyMode::Active)
+        policies.filter(|policy| !policy.is_shadow())
     }
 
     /// The pods that count in averages: ready, and past their warm-up.

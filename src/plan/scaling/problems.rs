@@ -4,6 +4,7 @@
 //! there is an answer.
 
 mod flapping;
+mod metrics;
 mod policies;
 mod steadiness;
 mod times;
@@ -17,7 +18,7 @@ use crate::api::{
 };
 
 /// The series that are always there.
-const ALWAYS: [&str; 5] = [
+pub(super) const ALWAYS: [&str; 5] = [
     LAG,
     TIME_LAG,
     ARRIVAL_RATE,
@@ -59,6 +60,13 @@ pub fn problems(spec: &Autoscaling) -> Vec<Problem> {
     problems_beside(spec, &BTreeSet::new())
 }
 
+/// The first reason why a block cannot be used as it is.
+#[must_use]
+pub fn refused(spec: &Autoscaling) -> Option<Problem> {
+    let mut problems = problems(spec).into_iter();
+    problems.find(|problem| problem.severity == Severity::Refused)
+}
+
 /// As [`problems`], where series of these names are given beside those that the block declares: by
 /// a trace.
 #[must_use]
@@ -70,6 +78,7 @@ pub fn problems_beside(spec: &Autoscaling, given: &BTreeSet<String>) -> Vec<Prob
     times::profiles(spec, &mut report);
     let mut series: BTreeSet<&str> = ALWAYS.into();
     series.extend(given.iter().map(String::as_str));
+    metrics::metrics(&spec.metrics, &mut series, &mut report);
     let counts = (spec.min_replicas, spec.max_replicas);
     list(counts, "policies", &spec.policies, &series, &mut report);
     for (index, profile) in spec.profiles.iter().enumerate() {

@@ -145,8 +145,10 @@ pub fn remember_wish(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, tra
     let _ = wishes(spec, memory, at, (trace.from(), trace.value()));
 }
 
-/// The bounds of profiles and schedules, where some hold, and the count that a schedule sets.
-pub fn in_time(in_force: &InForce<'_>, trace: &mut Trace) {
+/// The bounds of profiles and schedules, where some hold, and the count that a schedule sets. Says
+/// whether they changed the count: then it is a person's, like any bound, and no policy's need.
+pub fn in_time(in_force: &InForce<'_>, trace: &mut Trace) -> bool {
+    let wish = trace.value();
     if let Some(reason) = &in_force.reason {
         let (min, max) = (in_force.spec.min_replicas, in_force.spec.max_replicas);
         let count = in_force.set.map_or(trace.value(), |set| set.value);
@@ -156,6 +158,7 @@ pub fn in_time(in_force: &InForce<'_>, trace: &mut Trace) {
             reason.clone(),
         );
     }
+    trace.value() != wish
 }
 
 /// What kind of change is about to be made.

@@ -3,8 +3,10 @@
 
 mod aws;
 mod azure;
+mod bounded;
 mod cases;
 mod combined;
+mod further;
 mod group;
 mod hands;
 mod hpa;

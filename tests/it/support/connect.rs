@@ -185,6 +185,7 @@ fn rendered(kafka: &Kafka, name: &str, volume: &Path) -> String {
         operator_namespace: "none".to_owned(),
         deletion_deadline: Duration::ZERO,
         status_interval: Duration::ZERO,
+        prometheus_servers: Vec::new(),
     };
     let request = Request {
         spec: &spec,
@@ -250,9 +251,17 @@ pub fn records_of(broker: &Broker, topic: &str, count: usize) -> Vec<String> {
     values
 }
 
-/// A server on loopback that gives this answer, as raw HTTP, to whatever it is asked; no answer at
-/// all where it is empty. Ends with the process.
+/// A client of a [`raw_server`] that gives this answer.
 pub fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
+    let client = Client::with_deadline(Duration::from_secs(1)).unwrap();
+    client
+        .endpoint(&format!("http://127.0.0.1:{}", raw_server(answer)))
+        .unwrap()
+}
+
+/// A server on loopback that gives this answer, as raw HTTP, to whatever it is asked; no answer at
+/// all where it is empty. Its port; it ends with the process.
+pub fn raw_server(answer: impl Into<Vec<u8>>) -> u16 {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -267,8 +276,5 @@ pub fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
             }
         }
     });
-    let client = Client::with_deadline(Duration::from_secs(1)).unwrap();
-    client
-        .endpoint(&format!("http://127.0.0.1:{port}"))
-        .unwrap()
+    port
 }

@@ -440,6 +440,8 @@ proptest! {
                 }
             }
             let before = world.live.as_ref().map(live_replicas);
+            let by_hand = |live: &Deployment| ownership::overridden(&live.metadata).is_some();
+            let by_hand = world.live.as_ref().is_some_and(by_hand);
             for step in world.plan(&spec, wanted).steps.iter().take(cut) {
                 world.apply(step);
             }
@@ -447,8 +449,9 @@ proptest! {
             if let Some(live) = &world.live {
                 let target = match &spec.connectors[0].autoscaling {
                     _ if spec.suspend => 0..=0,
-                    // A running count is the autoscaler's, with its bounds.
-                    Some(_) if wanted.is_none() && before > Some(0) => {
+                    // A running count is the autoscaler's, with its bounds, and so is one that
+                    // somebody else has set.
+                    Some(_) if wanted.is_none() && (before > Some(0) || by_hand) => {
                         before.unwrap_or(0)..=before.unwrap_or(0)
                     }
                     Some(scaling) => scaling.min_replicas..=scaling.max_replicas,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Situation;
 use crate::{
-    api::policies::{ARRIVAL_RATE, LAG, LAGGING_PARTITIONS, Policy, PolicyKind, PolicyMode},
+    api::policies::{ARRIVAL_RATE, LAG, LAGGING_PARTITIONS, Policy, PolicyKind},
     plan::scaling::{
         bounds::{InForce, policies},
         decision::amount,
@@ -25,7 +25,7 @@ pub fn lines(patient: &Situation, count: i32) -> Vec<String> {
     let mut seen = patient.scaler.memory.schedules;
     let in_force = InForce::at(&patient.spec, &mut seen, patient.observation.at).spec;
     let policies = in_force.policies.iter();
-    let active = policies.filter(|policy| policy.mode == PolicyMode::Active);
+    let active = policies.filter(|policy| !policy.is_shadow());
     let mut metrics: BTreeSet<&str> = active.flat_map(read_by).collect();
     if in_force.min_replicas == 0 {
         metrics.insert(LAG);

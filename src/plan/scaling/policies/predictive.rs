@@ -6,11 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, Opinion, Wish};
 use crate::{
-    api::policies::{Predictive, PredictiveMode},
+    api::policies::Predictive,
     plan::scaling::{capacity::Capacity, decision::amount, hours::Hour, steady::whole_count},
 };
 
-/// What `policy` wants: pods for the hour that runs and for that of `lookAhead` from now.
+/// What `policy` wants: pods for the hour that runs and for that of `lookAhead` from now. The mean of
+/// an hour is planned with the room of `utilization`, its peak without. With `ForecastOnly` the
+/// policy plays no part and is only shown.
 pub fn opinion(context: &Context<'_>, policy: &Predictive) -> Opinion {
     let abstains = |why: &str| Opinion::Abstains(why.to_owned());
     let at = context.observation.at;
@@ -31,15 +33,10 @@ pub fn opinion(context: &Context<'_>, policy: &Predictive) -> Opinion {
     };
     let count = whole_count(need(hour));
     let reason = describe(*time, hour, per_replica);
-    match policy.mode {
-        PredictiveMode::ForecastOnly => {
-            Opinion::Abstains(format!("{reason}: would have {count} at least"))
-        }
-        PredictiveMode::ForecastAndScale => Opinion::Wants(Wish {
-            may_scale_in: false,
-            ..Wish::of(count, format!("{reason}: {count} at least"))
-        }),
-    }
+    Opinion::Wants(Wish {
+        may_scale_in: false,
+        ..Wish::of(count, format!("{reason}: {count} at least"))
+    })
 }
 
 fn describe(time: Timestamp, hour: &Hour, per_replica: f64) -> String {

@@ -5,7 +5,7 @@
 
 use super::Report;
 use crate::{
-    api::policies::{AdjustmentType, Direction, Policy, PolicyMode, SUMS, TIME_LAG},
+    api::policies::{AdjustmentType, Direction, Policy, SUMS, TIME_LAG},
     plan::scaling::decision::amount,
 };
 
@@ -25,7 +25,7 @@ pub fn flapping(counts: (i32, i32), path: &str, policies: &[Policy], report: &mu
     let edges: Vec<Edge<'_>> = policies
         .iter()
         .enumerate()
-        .filter(|(_, policy)| policy.mode == PolicyMode::Active)
+        .filter(|(_, policy)| !policy.is_shadow())
         .flat_map(|(index, policy)| edges(&format!("{path}[{index}]"), policy))
         .filter(|edge| edge.threshold.is_finite())
         .collect();

@@ -155,7 +155,7 @@ fn bounds_and_kinds() {
 }
 
 #[test]
-fn lengths_of_time_and_numbers() {
+fn targets_are_numbers_within_their_bounds() {
     let tracking = |fields: Value| {
         let mut tracking = json!({"metric": "timeLag", "target": 30});
         let fields = fields.as_object().unwrap().clone();
@@ -174,7 +174,6 @@ fn lengths_of_time_and_numbers() {
         .as_mut()
         .unwrap()
         .target = f64::INFINITY;
-    let place = "policies[0].targetTracking";
     refused(vec![
         (
             no_number,
@@ -208,6 +207,12 @@ fn lengths_of_time_and_numbers() {
             tracking(json!({"metric": "lag", "utilization": 0.5})),
             "policies[0].targetTracking: utilization and catchUp",
         ),
+    ]);
+}
+
+#[test]
+fn lengths_of_time_and_steadiness() {
+    refused(vec![
         (
             block(&json!({"interval": "6m"})),
             "interval: 6m does not lie between 1s and 5m",
@@ -243,11 +248,6 @@ fn lengths_of_time_and_numbers() {
             "policies[0].predictive.lookAhead: 2h does not lie between 0s and 1h",
         ),
     ]);
-    assert_eq!(
-        told(&tracking(json!({})), Severity::Refused),
-        [""; 0],
-        "{place}"
-    );
 }
 
 #[test]
@@ -261,6 +261,70 @@ fn metrics_must_be_series() {
     )]);
     let given = BTreeSet::from(["queue".to_owned()]);
     assert_eq!(problems_beside(&tracking("queue"), &given), []);
+}
+
+#[test]
+fn further_series_are_named_once_have_one_source_and_can_be_computed() {
+    let metrics = |metrics: Value| block(&json!({"metrics": metrics}));
+    let computed = |text: &str| metrics(json!([{"name": "m", "expression": text}]));
+    let asked = json!({"serverAddress": "http://p", "query": "up"});
+    let first = "metrics[0].expression: ";
+    refused(vec![
+        (computed("lag +"), &format!("{first}column 6: ")),
+        (
+            computed("lag > 1"),
+            &format!("{first}it yields true or false"),
+        ),
+        (
+            computed("lagg * 2"),
+            &format!("{first}there is no series lagg: use one of arrivalRate, "),
+        ),
+        (
+            computed("m + 1"),
+            &format!("{first}the metric m does not stand above this one: move it up"),
+        ),
+        (
+            computed(&"1+".repeat(300)),
+            &format!("{first}it is longer than 512 bytes"),
+        ),
+        (
+            metrics(json!([{"name": "a", "expression": "b"}, {"name": "b", "prometheus": asked}])),
+            "metrics[0].expression: the metric b does not stand above this one: move it up",
+        ),
+        (
+            metrics(json!([{"name": "lag", "expression": "1"}])),
+            "metrics[0].name: the series lag is always there",
+        ),
+        (
+            metrics(json!([{"name": "2x", "expression": "1"}])),
+            "metrics[0].name: 2x is no name for a series",
+        ),
+        (
+            metrics(json!([{"name": "in", "expression": "1"}])),
+            "metrics[0].name: in is no name for a series",
+        ),
+        (
+            metrics(json!([{"name": "m"}])),
+            "metrics[0]: a metric has exactly one of",
+        ),
+        (
+            metrics(json!([{"name": "m", "expression": "1", "prometheus": asked}])),
+            "metrics[0]: a metric has exactly one of",
+        ),
+        (
+            metrics(json!([{"name": "m", "expression": "1"}, {"name": "m", "expression": "2"}])),
+            "metrics[1].name: m is there twice",
+        ),
+    ]);
+    let fine = block(&json!({
+        "metrics": [
+            {"name": "q", "prometheus": asked},
+            {"name": "drain", "expression": "(lag + q + cpu) / max(consumeRate, 1)"},
+            {"name": "twice", "expression": "drain * 2"},
+        ],
+        "policies": [{"name": "p", "targetTracking": {"metric": "twice", "target": 3}}],
+    }));
+    assert_eq!(told(&fine, Severity::Refused), [""; 0]);
 }
 
 #[test]

@@ -192,10 +192,10 @@ fn a_suspension_holds_one_direction() {
 fn a_count_that_somebody_else_set_is_left_alone_for_its_time_within_the_bounds() {
     let rest = json!({"minReplicas": 2, "maxReplicas": 8, "overrideFor": "10m"});
     let spec = queue(&rest);
-    let by_hand = |seconds| {
+    let by_hand = || {
         Some(Override {
-            at: at(seconds),
             by: "kubectl".into(),
+            at: None,
         })
     };
     let mut scaler = Scaler::default();
@@ -206,39 +206,28 @@ fn a_count_that_somebody_else_set_is_left_alone_for_its_time_within_the_bounds()
         };
         let decision = super::decide(&spec, OffsetReset::Earliest, &mut scaler, &look);
         scaler = Scaler::restore(Some(&scaler.memory()));
-        (decision.to, decision.by, decision.active.reason)
+        let reclaims = decision.reclaims;
+        (decision.to, decision.by, decision.active.reason, reclaims)
     };
-    let told = |to, by: &str, reason| (to, by.to_owned(), reason);
-    assert_eq!(decide(0, 4, None), told(4, "lag", Reason::Scaling));
+    let follows = |to| (to, "lag".to_owned(), Reason::Scaling, false);
+    let held = |to, by: &str| (to, by.to_owned(), Reason::Overridden, false);
+    assert_eq!(decide(0, 4, None), follows(4));
     // A count that only differs is what was seen.
-    assert_eq!(decide(5, 7, None), told(4, "lag", Reason::Scaling));
-    assert_eq!(
-        decide(10, 7, by_hand(8)),
-        told(7, "override", Reason::Overridden)
-    );
-    assert_eq!(
-        decide(300, 7, by_hand(8)),
-        told(7, "override", Reason::Overridden)
-    );
+    assert_eq!(decide(5, 7, None), follows(4));
+    assert_eq!(decide(10, 7, by_hand()), held(7, "override"));
+    assert_eq!(decide(300, 7, by_hand()), held(7, "override"));
     // Beyond a bound it is pulled there, and left alone there although the field is ours again.
-    assert_eq!(
-        decide(310, 20, by_hand(305)),
-        told(8, "bounds", Reason::Overridden)
-    );
-    assert_eq!(
-        decide(320, 8, None),
-        told(8, "override", Reason::Overridden)
-    );
-    assert_eq!(
-        decide(904, 8, None),
-        told(8, "override", Reason::Overridden)
-    );
-    assert_eq!(decide(905, 8, None), told(4, "lag", Reason::Scaling));
-    // The stale owner of the field is no new override.
-    assert_eq!(
-        decide(910, 7, by_hand(305)),
-        told(4, "lag", Reason::Scaling)
-    );
+    assert_eq!(decide(310, 20, by_hand()), held(8, "bounds"));
+    assert_eq!(decide(320, 8, None), held(8, "override"));
+    assert_eq!(decide(909, 8, None), held(8, "override"));
+    assert_eq!(decide(910, 8, None), follows(4));
+    // After its time it is taken back, also where the count is right.
+    assert_eq!(decide(920, 4, by_hand()), held(4, "lag"));
+    assert_eq!(decide(1519, 4, by_hand()), held(4, "lag"));
+    let back = (4, "lag".to_owned(), Reason::Scaling, true);
+    assert_eq!(decide(1520, 4, by_hand()), back);
+    assert_eq!(decide(1525, 4, by_hand()), back);
+    assert_eq!(decide(1530, 4, None), follows(4));
 }
 
 #[test]
@@ -246,8 +235,8 @@ fn nobody_wakes_what_a_person_put_to_sleep() {
     let spec = with(&neutral(&lag_policy(10.0)), &json!({"minReplicas": 0}));
     let look = Observation {
         overridden: Some(Override {
-            at: at(0),
             by: "kubectl".into(),
+            at: None,
         }),
         ..look(5, 0, &[(0, 40)])
     };

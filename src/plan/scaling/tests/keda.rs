@@ -266,3 +266,24 @@ fn a_scale_in_goes_to_what_bears_the_load_once_that_is_known() {
         decision.why
     );
 }
+
+/// K20a and K20b: a poll without a commit is not yet persistent; three of them and two commit
+/// intervals are. As soon as the commit moves the partition counts again.
+#[test]
+fn a_partition_that_makes_no_progress_is_left_out_where_that_is_asked_for() {
+    for (exclude, after) in [(true, 2), (false, 10)] {
+        let spec = trigger(&json!({"excludePersistentLag": exclude}), &json!({}));
+        let mut scaler = Scaler::default();
+        let mut decide = |minute: i64, stuck: i64, replicas| {
+            let read = 1000 + 100 * minute;
+            let offsets = [(stuck, 150 + 10 * minute), (read, read + 20)];
+            let observation = look(60 * minute, replicas, &offsets);
+            decide(&spec, OffsetReset::Earliest, &mut scaler, &observation).to
+        };
+        for (minute, to) in [(0, 7), (1, 8), (2, 9)] {
+            assert_eq!(decide(minute, 100, 7), to, "minute {minute}");
+        }
+        assert_eq!(decide(3, 100, 9), after);
+        assert_eq!(decide(4, 110, after), 10, "it moves");
+    }
+}

@@ -59,14 +59,18 @@ fn sample(seconds: i64, replicas: i32, series: &Value) -> Observation {
     }
 }
 
+/// What is told after these unread records at these seconds.
+fn told(more: &Value, lags: &[(i64, i64)], expected: &[&str]) {
+    let series = |lag: i64| json!({"lag": lag, "arrivalRate": 10.0, "consumeRate": 1000.0});
+    let samples: Vec<_> = lags.iter().map(|&(at, lag)| (at, series(lag))).collect();
+    let samples: Vec<_> = samples.iter().map(|(at, series)| (*at, series)).collect();
+    let after = After::of(more, &samples);
+    assert_eq!(after.outlook(), expected, "{more} {:?}", after.decision);
+}
+
 #[test]
-fn each_thing_that_holds_a_count_is_told_with_what_ends_it() {
-    let lag = |lag: i64| json!({"lag": lag, "arrivalRate": 10.0, "consumeRate": 1000.0});
+fn each_pause_is_told_with_its_end() {
     let thresholds = "lag (now 300): 4 from 301 on, 2 at 200 or less";
-    let step = json!({"policies": [{"name": "burst", "step": {
-        "metric": "lag", "threshold": 1000, "period": "5s",
-        "steps": [{"lowerBound": 0, "upperBound": 1000, "adjustment": 2},
-                  {"lowerBound": 1000, "adjustment": 4}]}}]});
     for (more, samples, expected) in [
         // Nothing holds it: only another value changes it.
         (
@@ -101,6 +105,18 @@ fn each_thing_that_holds_a_count_is_told_with_what_ends_it() {
                 thresholds,
             ],
         ),
+    ] {
+        told(&more, &samples, &expected);
+    }
+}
+
+#[test]
+fn each_bound_is_told_with_what_is_wanted_beyond_it() {
+    let step = json!({"policies": [{"name": "burst", "step": {
+        "metric": "lag", "threshold": 1000, "period": "5s",
+        "steps": [{"lowerBound": 0, "upperBound": 1000, "adjustment": 2},
+                  {"lowerBound": 1000, "adjustment": 4}]}}]});
+    for (more, samples, expected) in [
         (
             json!({"maxReplicas": 6}),
             vec![(0, 1400)],
@@ -146,10 +162,7 @@ fn each_thing_that_holds_a_count_is_told_with_what_ends_it() {
             ],
         ),
     ] {
-        let samples: Vec<_> = samples.iter().map(|&(at, l)| (at, lag(l))).collect();
-        let samples: Vec<_> = samples.iter().map(|(at, series)| (*at, series)).collect();
-        let after = After::of(&more, &samples);
-        assert_eq!(after.outlook(), expected, "{more} {:?}", after.decision);
+        told(&more, &samples, &expected);
     }
 }
 

@@ -8,8 +8,10 @@ fn spec(rest: &Value) -> Autoscaling {
     with(&with(&neutral(&lag_policy(10.0)), &block), rest)
 }
 
-/// Looks at whole minutes: the partitions' commits and ends, and the count that is expected.
-fn minutes(spec: &Autoscaling, replicas: i32, looks: &[(i64, &[(i64, i64)], i32)]) -> Scaler {
+/// A minute, the partitions' commits and ends, and the count that is expected.
+type Minute<'a> = (i64, &'a [(i64, i64)], i32);
+
+fn minutes(spec: &Autoscaling, replicas: i32, looks: &[Minute<'_>]) -> Scaler {
     let mut scaler = Scaler::default();
     let mut replicas = replicas;
     for &(minute, offsets, expected) in looks {
@@ -54,8 +56,8 @@ fn a_record_in_between_starts_the_idle_time_again() {
             (6, consumed, 1),
             (8, consumed, 0),
         ];
-        let from = if between == consumed { 1 } else { 0 };
-        minutes(&spec(&json!({})), 1, &looks[..looks.len() - from]);
+        let known = looks.len() - usize::from(between == consumed);
+        minutes(&spec(&json!({})), 1, &looks[..known]);
     }
 }
 
