@@ -1,4 +1,4 @@
-//! Series of a connector that a Prometheus answers, asked side by side.
+//! Series of a connector that Prometheus servers answer, all asked side by side.
 
 use std::{collections::BTreeMap, time::Duration};
 

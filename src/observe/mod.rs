@@ -7,7 +7,7 @@ pub mod credentials;
 pub mod deletion;
 pub mod lag;
 pub mod look;
-mod metrics;
+pub mod metrics;
 pub mod scaling;
 mod topics;
 mod workers;

@@ -9,7 +9,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use super::{
     Sources,
     lag::{GroupQuestion, Sampler},
-    metrics, unknown_kube,
+    unknown_kube,
 };
 use crate::{
     api::connectors::Connector,
@@ -37,28 +37,8 @@ pub struct Between<'a> {
     pub offsets_retention: Option<Duration>,
 }
 
-/// Takes one sample of a connector with `consumes`: the group, and the series of Prometheus beside
-/// it.
+/// Takes one sample of a connector with `consumes`.
 pub async fn sample(
-    sources: &Sources,
-    subject: Subject<'_>,
-    connector: &Connector,
-    kafka: &Known<kafka::Client>,
-    between: Between<'_>,
-    now: Timestamp,
-) -> SampleSeen {
-    let (mut seen, metrics) = tokio::join!(
-        Box::pin(group(sources, subject, connector, kafka, between, now)),
-        Box::pin(metrics::metrics(sources, subject, connector, now))
-    );
-    for (name, value) in metrics {
-        let value = value.map_err(|gap| seen.metric_gaps.push(gap)).ok();
-        seen.observation.metrics.insert(name, value);
-    }
-    seen
-}
-
-async fn group(
     sources: &Sources,
     subject: Subject<'_>,
     connector: &Connector,

@@ -65,6 +65,16 @@ impl SampleSeen {
             metric_gaps: Vec::new(),
         }
     }
+
+    /// The sample with the values of further series, or why there are none.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: BTreeMap<String, Result<f64, Unknown>>) -> Self {
+        for (name, value) in metrics {
+            let value = value.map_err(|gap| self.metric_gaps.push(gap)).ok();
+            self.observation.metrics.insert(name, value);
+        }
+        self
+    }
 }
 
 /// Plans one sampled connector. `conflict` names another scaler of its Deployment.

@@ -1,7 +1,7 @@
 //! The operator with further series: a real Prometheus, a real apiserver, a real broker. There is no
 //! kubelet here: pods stay pending, and counts are what is asked for.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::{Value, json};
 use sluice::api::IngestionPipelineStatus;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::support::{
     kafka,
     operator::{Tenant, condition},
-    prometheus::{Exporter, Prometheus, listed},
+    prometheus::{Exporter, Prometheus, listed, silent},
 };
 
 /// A pipeline whose connector gets a pod for 50 of the series `half`, and reads a topic of six
@@ -123,4 +123,26 @@ async fn a_server_that_is_not_listed_is_not_asked_and_a_missing_secret_is_named(
     let words = "metrics[queue].prometheus.authentication.bearerTokenSecretRef: Secret `monitoring` \
                  does not exist";
     assert!(message.contains(words), "{message}");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_costs_its_deadline_once_and_not_once_a_connector() {
+    let tenant = Tenant::new().await;
+    let query = json!({"serverAddress": silent().address, "query": "vector(1)"});
+    let mut asked = spec(&tenant, &query);
+    let first = asked["connectors"][0].clone();
+    let others = (0..5).map(|number| {
+        let mut other = first.clone();
+        other["name"] = json!(format!("work{number}"));
+        other["consumes"]["group"] = json!(format!("{}.work{number}", tenant.namespace));
+        other
+    });
+    asked["connectors"].as_array_mut().unwrap().extend(others);
+    tenant.apply("p", asked).await;
+    inactive(&tenant, "MetricUnknown").await;
+    // A pass waits 3 s for six queries side by side. One by one it would be 18, and one pass at most.
+    let before = silent().asked.load(Ordering::Relaxed);
+    sleep(Duration::from_secs(12)).await;
+    let asked = silent().asked.load(Ordering::Relaxed) - before;
+    assert!(asked >= 2 * 6, "asked {asked} times in 12 s");
 }

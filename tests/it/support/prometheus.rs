@@ -11,7 +11,10 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -44,6 +47,32 @@ pub struct Prometheus {
 pub fn listed() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
     ADDRESS.get_or_init(|| format!("http://127.0.0.1:{}", free_port()))
+}
+
+/// A server that the operator of all tests may ask, and that never answers within its deadline.
+pub struct Silent {
+    /// Its address.
+    pub address: String,
+    /// How often it was asked.
+    pub asked: Arc<AtomicUsize>,
+}
+
+/// The one silent server.
+pub fn silent() -> &'static Silent {
+    static SILENT: OnceLock<Silent> = OnceLock::new();
+    SILENT.get_or_init(|| {
+        let asked = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&asked);
+        let port = serve(move |_, _connection| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(Duration::from_secs(10));
+            Ok(())
+        });
+        Silent {
+            address: format!("http://127.0.0.1:{port}"),
+            asked,
+        }
+    })
 }
 
 /// The one that tests of single queries share: open to everybody, with nothing to scrape.
