@@ -1,7 +1,7 @@
 //! What one decision of the autoscaler is made from: the Deployment's counts and one sample of the
 //! consumer group.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -35,6 +35,8 @@ pub struct Between<'a> {
     pub partitions: Result<Vec<Partition>, Unknown>,
     /// How long the broker keeps the commits of a group without members.
     pub offsets_retention: Option<Duration>,
+    /// How long, in seconds, each topic keeps records; one that keeps them for ever is left out.
+    pub retention_seconds: BTreeMap<String, i64>,
 }
 
 /// Takes one sample of a connector with `consumes`.
@@ -51,6 +53,7 @@ pub async fn sample(
     observation.offsets_retention_seconds = between
         .offsets_retention
         .and_then(|retention| i64::try_from(retention.as_secs()).ok());
+    observation.retention_seconds = between.retention_seconds;
     let group = subject.group(connector).unwrap_or_default();
     let (client, partitions) = match (kafka, between.partitions) {
         (Known::Value(client), Ok(partitions)) => (client, partitions),

@@ -340,7 +340,12 @@ fn noteworthy(plan: &PipelinePlan) -> Option<Verdict> {
     let is_less = |reason: Reason| reason != Reason::RetentionAtRisk;
     let (name, (reason, message)) = told.min_by_key(|(_, (reason, _))| is_less(*reason))?;
     let message = format!("connector {name}: {message}");
-    Some(Verdict::new(ConditionType::ScalingActive, true, *reason, message))
+    Some(Verdict::new(
+        ConditionType::ScalingActive,
+        true,
+        *reason,
+        message,
+    ))
 }
 
 /// Whether a count that is held for this reason still follows its metrics.

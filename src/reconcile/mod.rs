@@ -313,12 +313,14 @@ async fn groups(
     for connector in connectors {
         let partitions = state.partitions_of(connector, subject.last);
         let offsets_retention = state.offsets_retention();
+        let retention_seconds = state.retention_of(connector);
         let sampled = state.samples_of(&connector.name, subject.last);
         let between = Between {
             scaler: &sampled.scaler,
             sampler: &mut sampled.sampler,
             partitions,
             offsets_retention,
+            retention_seconds,
         };
         let seen = observe::scaling::sample(sources, subject, connector, kafka, between, now);
         groups.push(seen.await);

@@ -55,6 +55,7 @@ pub struct State {
     pub restarts: BTreeMap<String, Restarts>,
     sampled: BTreeMap<String, Sampled>,
     partitions: BTreeMap<String, i32>,
+    retention_seconds: BTreeMap<String, i64>,
     conflicts: BTreeMap<String, String>,
     offsets_retention: Option<Duration>,
     backoff: Backoff,
@@ -90,10 +91,16 @@ impl State {
 
     /// Keeps what later samples need from a look.
     pub fn remember(&mut self, seen: &LookSeen) {
-        let known = seen.topics.iter().filter_map(|(name, view)| {
-            Some((name.clone(), view.topic.value()?.as_ref()?.partitions))
-        });
-        self.partitions.extend(known);
+        for (name, view) in &seen.topics {
+            let Some(Some(topic)) = view.topic.value() else {
+                continue;
+            };
+            match topic.retention_seconds() {
+                Some(seconds) => self.retention_seconds.insert(name.clone(), seconds),
+                None => self.retention_seconds.remove(name),
+            };
+            self.partitions.insert(name.clone(), topic.partitions);
+        }
         if let Some(cluster) = seen.cluster.value() {
             self.offsets_retention = cluster.offsets_retention;
         }
@@ -116,6 +123,15 @@ impl State {
     /// How long the broker keeps the commits of a group without members, as the last look saw it.
     pub const fn offsets_retention(&self) -> Option<Duration> {
         self.offsets_retention
+    }
+
+    /// How long, in seconds, each topic that a connector reads keeps records, as the last look saw
+    /// it; a topic that keeps them for ever is left out.
+    pub fn retention_of(&self, connector: &Connector) -> BTreeMap<String, i64> {
+        let topics = connector.consumes.iter().flat_map(|c| &c.topics);
+        topics
+            .filter_map(|topic| Some((topic.clone(), *self.retention_seconds.get(topic)?)))
+            .collect()
     }
 
     /// Every partition of the topics that a connector reads; where no look has seen a topic yet, as

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::{
     combine::Combined,
     decision::Trace,
-    partition::{records, standing},
     observation::{Observation, PartitionSample},
+    partition::{records, standing},
     policies::{Context, Opinion},
     time::{seconds_between, whole_second},
 };

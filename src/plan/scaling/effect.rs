@@ -7,12 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
-    capacity::three_digits,
-    decision::Trace,
-    memory::Memory,
-    observation::Observation,
-    series::Reading,
-    time::whole_second,
+    capacity::three_digits, decision::Trace, memory::Memory, observation::Observation,
+    series::Reading, time::whole_second,
 };
 use crate::api::decisions::{IneffectiveScaleOut, ScaleOutOnTrial, ScalingMemory};
 
@@ -79,13 +75,18 @@ impl Effect {
         let on_trial = self.on_trial.take().filter(|trial| now > trial.from);
         let settled = reading.load.is_some();
         let Some(trial) = on_trial else { return };
-        let keeps_up = reading.series.time_lag.is_some_and(|age| age < 2.0 * interval);
+        let keeps_up = reading
+            .series
+            .time_lag
+            .is_some_and(|age| age < 2.0 * interval);
         match reading.saturated_rate.filter(|_| settled) {
             Some(rate) if trial.brought_nothing(rate, now) => {
                 self.ineffective = Some(Ineffective {
                     from: trial.from,
                     to: now,
-                    until: whole_second(at).saturating_add(FROZEN).unwrap_or(Timestamp::MAX),
+                    until: whole_second(at)
+                        .saturating_add(FROZEN)
+                        .unwrap_or(Timestamp::MAX),
                 });
             }
             Some(_) => {}

@@ -2,13 +2,8 @@
 //! person can do something about, and no numbers that change from look to look.
 
 use super::{
-    Wanted,
-    capacity::Capacity,
-    gate::Passage,
-    interventions,
-    policies::Context,
-    steady::whole_count,
-    tally::PartitionName,
+    Wanted, capacity::Capacity, gate::Passage, interventions, policies::Context,
+    steady::whole_count, tally::PartitionName,
 };
 use crate::{api::common::Reason, plan::Finding};
 
@@ -30,7 +25,9 @@ pub struct Told<'a> {
 
 /// The finding.
 pub fn active(told: Told<'_>) -> Finding {
-    let Told { context, wanted, .. } = told;
+    let Told {
+        context, wanted, ..
+    } = told;
     unknown(told)
         .or_else(|| losing(told))
         .or_else(|| held_by_group(told))
@@ -65,7 +62,11 @@ fn unknown(told: Told<'_>) -> Option<Finding> {
         None => Reason::LagUnknown,
         Some(_) => Reason::MetricUnknown,
     };
-    let what = told.wanted.unknown.as_ref().filter(|_| told.wanted.is_unknown)?;
+    let what = told
+        .wanted
+        .unknown
+        .as_ref()
+        .filter(|_| told.wanted.is_unknown)?;
     let message = format!("{what}; nothing scales in until it can be");
     Some(Finding::waiting(reason, message))
 }
@@ -161,9 +162,8 @@ fn limited(context: Context<'_>, name: &str, highest: i32) -> Finding {
         ),
         None => "add partitions if that lasts".to_owned(),
     };
-    let message = format!(
-        "policy {name} wants more pods than the topic has partitions, {highest}: {advice}"
-    );
+    let message =
+        format!("policy {name} wants more pods than the topic has partitions, {highest}: {advice}");
     Finding::note(Reason::PartitionLimited, message)
 }
 
@@ -172,7 +172,11 @@ fn limited(context: Context<'_>, name: &str, highest: i32) -> Finding {
 /// not change with every look. None while the present ones are enough, or nothing is known.
 fn advised(context: Context<'_>, partitions: i32) -> Option<i32> {
     let arrivals = context.reading.shown.arrival_rate?;
-    let per_replica = context.memory.capacity.as_ref().and_then(Capacity::measured)?;
+    let per_replica = context
+        .memory
+        .capacity
+        .as_ref()
+        .and_then(Capacity::measured)?;
     let planned = context.active_policies().find_map(|policy| {
         let tracking = policy.target_tracking.as_ref()?;
         tracking.is_time_lag().then(|| tracking.utilization())

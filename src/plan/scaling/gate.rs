@@ -4,9 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::{
-    decision::amount, observation::GroupState, policies::Context, time::seconds_between,
-};
+use super::{decision::amount, observation::GroupState, policies::Context, time::seconds_between};
 use crate::api::policies::{Policy, TargetTracking};
 
 /// Within what time, in seconds, a change must pay for its standstill where no policy says how soon a
@@ -51,11 +49,16 @@ pub fn cost(context: &Context<'_>, count: i32) -> Option<String> {
     }
     let catch_up = |policy: &Policy| {
         let tracking = policy.target_tracking.as_ref();
-        tracking.filter(|t| t.is_time_lag()).map(TargetTracking::catch_up_seconds)
+        tracking
+            .filter(|t| t.is_time_lag())
+            .map(TargetTracking::catch_up_seconds)
     };
     let horizon = context.active_policies().filter_map(catch_up);
     let horizon = horizon.reduce(f64::max).unwrap_or(HORIZON);
-    let (lost, gained) = (seconds * f64::from(replicas), horizon * f64::from((count - replicas).abs()));
+    let (lost, gained) = (
+        seconds * f64::from(replicas),
+        horizon * f64::from((count - replicas).abs()),
+    );
     (gained <= lost).then(|| {
         let (seconds, horizon) = (amount(seconds), amount(horizon));
         format!("{count} gains less in {horizon} s than {seconds} s of standstill cost")

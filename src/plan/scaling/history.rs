@@ -133,7 +133,9 @@ impl History {
         let same = self
             .settled_since
             .filter(|&(_, replicas)| replicas == look.replicas);
-        self.settled_since = same.or(Some((look.at, look.replicas))).filter(|_| look.settled);
+        self.settled_since = same
+            .or(Some((look.at, look.replicas)))
+            .filter(|_| look.settled);
         if self.looks.len() == LOOKS {
             self.looks.pop_front();
         }
@@ -145,8 +147,8 @@ impl History {
         let mut stuck = self.stuck_before.clone();
         for (topic, partitions) in &self.topics {
             for (&partition, past) in partitions {
-                if let Some(committed) = past.stuck_at() {
-                    stuck.add(topic, partition, committed);
+                if past.is_stuck() {
+                    stuck.add(topic, partition, past.committed());
                 }
             }
         }
@@ -155,13 +157,20 @@ impl History {
 
     /// The mean time from being behind to the next commit.
     fn commit_seconds(&self) -> f64 {
-        let partitions = self.topics.iter().flat_map(|(_, partitions)| partitions.values());
+        let partitions = self
+            .topics
+            .iter()
+            .flat_map(|(_, partitions)| partitions.values());
         let (mut sum, mut count) = (0.0, 0.0);
         for seconds in partitions.filter_map(Partition::commit_seconds) {
             sum += seconds;
             count += 1.0;
         }
-        if count > 0.0 { sum / count } else { COMMIT_SECONDS }
+        if count > 0.0 {
+            sum / count
+        } else {
+            COMMIT_SECONDS
+        }
     }
 
     fn partition(&self, sample: &PartitionSample) -> Option<&Partition> {
@@ -170,7 +179,10 @@ impl History {
     }
 
     fn partition_mut(&mut self, sample: &PartitionSample) -> &mut Partition {
-        let known = self.topics.iter().position(|(name, _)| *name == sample.topic);
+        let known = self
+            .topics
+            .iter()
+            .position(|(name, _)| *name == sample.topic);
         let index = known.unwrap_or_else(|| {
             self.topics.push((sample.topic.clone(), BTreeMap::new()));
             self.topics.len() - 1

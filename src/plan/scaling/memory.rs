@@ -269,7 +269,9 @@ impl Memory {
             let hour = SignedDuration::from_secs(UNDONE_SECONDS);
             self.undone = Some(Undone {
                 count: last.to,
-                until: whole_second(at).saturating_add(hour).unwrap_or(Timestamp::MAX),
+                until: whole_second(at)
+                    .saturating_add(hour)
+                    .unwrap_or(Timestamp::MAX),
             });
         }
     }
@@ -348,8 +350,16 @@ impl Memory {
                 until: undone.until.0,
             }),
             effect: Effect::from_status(status),
-            hours: status.hours.as_ref().map(Hours::from_status).unwrap_or_default(),
-            stuck: status.stuck.as_deref().map(Stuck::from_status).unwrap_or_default(),
+            hours: status
+                .hours
+                .as_ref()
+                .map(Hours::from_status)
+                .unwrap_or_default(),
+            stuck: status
+                .stuck
+                .as_deref()
+                .map(Stuck::from_status)
+                .unwrap_or_default(),
         }
     }
 }

@@ -209,7 +209,11 @@ impl Partition {
                 self.commit_seconds = Some(seconds_between(still.since, at));
             }
             self.is_stuck = false;
-            if self.moves.back().is_some_and(|m| m.position > standing.position) {
+            if self
+                .moves
+                .back()
+                .is_some_and(|m| m.position > standing.position)
+            {
                 self.moves.clear();
             }
             if self.moves.len() == MOVES {
@@ -225,7 +229,10 @@ impl Partition {
         } else if !sighting.is_running {
             self.still = None;
         } else {
-            let first = Still { since: at, looks: 0 };
+            let first = Still {
+                since: at,
+                looks: 0,
+            };
             let next = |still: Still| Still {
                 looks: still.looks.saturating_add(1),
                 ..still
@@ -266,9 +273,14 @@ impl Partition {
         self.is_stuck |= is_still;
     }
 
-    /// Where the commit stands, if the partition is stuck.
-    pub fn stuck_at(&self) -> Option<Option<i64>> {
-        self.is_stuck.then_some(self.committed)
+    /// Whether the partition counts as stuck.
+    pub const fn is_stuck(&self) -> bool {
+        self.is_stuck
+    }
+
+    /// Where the commit stands; none: there is none.
+    pub const fn committed(&self) -> Option<i64> {
+        self.committed
     }
 
     /// Seconds from being behind to the next commit, when last seen.

@@ -113,7 +113,9 @@ pub fn stabilize(spec: &Autoscaling, memory: &mut Memory, at: Timestamp, trace: 
         settled
     };
     let window_seconds = window_in.as_secs_f64();
-    let turns = memory.highest.turns_within(at, window_seconds, RATE_SECONDS);
+    let turns = memory
+        .highest
+        .turns_within(at, window_seconds, RATE_SECONDS);
     if settled < from && wish < settled && turns {
         let reason = format!("less than {settled} in a moment: one change in place of two");
         trace.stage("stabilization", from, reason);

@@ -6,12 +6,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{
-    history::Seen,
-    partition::Age,
-    retention::Expiry,
-    time::seconds_between,
-};
+use super::{history::Seen, partition::Age, retention::Expiry, time::seconds_between};
 
 /// Over how long, in seconds, a partition's arrivals are averaged before it counts as hot.
 const HOT_SECONDS: f64 = 60.0;
@@ -134,7 +129,7 @@ impl Tally {
             or_more: age.or_earlier,
         };
         self.shown.add(backlog);
-        if seen.past.stuck_at().is_some() {
+        if seen.past.is_stuck() {
             self.stuck.push(name(seen));
             return;
         }
@@ -169,7 +164,7 @@ impl Tally {
 
     /// Whether no partition with unread records makes progress.
     pub fn is_halted(&self) -> bool {
-        !self.stuck.is_empty() && self.stuck.len() as i64 == self.shown.partitions
+        !self.stuck.is_empty() && i64::try_from(self.stuck.len()) == Ok(self.shown.partitions)
     }
 
     /// Records per second of one pod that was busy: the mean of the partitions that had a backlog

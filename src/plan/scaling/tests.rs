@@ -18,7 +18,6 @@ mod outlook;
 mod properties;
 mod readings;
 mod remembered;
-mod shapes;
 mod stories;
 mod zero;
 

@@ -21,7 +21,11 @@ pub fn opinion(context: &Context<'_>, policy: &Predictive) -> Opinion {
     let history = usize::try_from(policy.history.as_secs() / 3600).unwrap_or(usize::MAX);
     let hours = &context.memory.hours;
     let forecasts = [at, then].map(|time| Some((time, hours.forecast(time, history)?)));
-    let per_replica = context.memory.capacity.as_ref().and_then(Capacity::measured);
+    let per_replica = context
+        .memory
+        .capacity
+        .as_ref()
+        .and_then(Capacity::measured);
     let Some(per_replica) = per_replica else {
         return abstains("no pod's rate is known yet");
     };

@@ -101,7 +101,10 @@ fn calm(context: &Context<'_>, count: i32, reason: String) -> (i32, String) {
     }
     let above = context.levels.at_or_above(undone.count + 1).min(replicas);
     let small = undone.count;
-    (above, format!("{reason}; {small} proved too small within the last hour: {above}"))
+    (
+        above,
+        format!("{reason}; {small} proved too small within the last hour: {above}"),
+    )
 }
 
 /// While no sample with a backlog has shown what one pod can process: over the target the count
