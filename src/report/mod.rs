@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use kube::{Client, Resource, ResourceExt};
+use serde::Serialize;
 
 use crate::{
     api::{IngestionPipeline, IngestionPipelineStatus},
@@ -30,6 +31,13 @@ pub struct Reporter {
     pub live: Live,
     /// At most this often are measured numbers written.
     pub status_interval: std::time::Duration,
+}
+
+/// What readers of live values get.
+#[derive(Serialize)]
+struct View<'a> {
+    at: Timestamp,
+    status: &'a IngestionPipelineStatus,
 }
 
 /// The status that was written last, and when.
@@ -132,11 +140,9 @@ impl Reporter {
             };
             self.metrics.connector(&labels, numbers);
         }
-        self.live.set(
-            &namespace,
-            &name,
-            serde_json::json!({"at": now, "status": status}),
-        );
+        if let Ok(view) = serde_json::to_string(&View { at: now, status }) {
+            self.live.set(&namespace, &name, &view);
+        }
     }
 
     /// Forgets a pipeline that is gone.

@@ -94,7 +94,11 @@ async fn pipeline(
         return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
     }
     match endpoint.live.get(&namespace, &name) {
-        Some(view) => axum::Json(view).into_response(),
+        Some(view) => (
+            [(header::CONTENT_TYPE, "application/json")],
+            view.to_string(),
+        )
+            .into_response(),
         None => (
             StatusCode::NOT_FOUND,
             "no such pipeline, or not looked at yet",
