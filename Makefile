@@ -23,6 +23,7 @@ check: ## Format, lints and generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo run --quiet --package sluice -- crd | diff --unified crds/ingestionpipelines.yaml -
+	cargo run --quiet --package sluice -- crd --docs | diff --unified docs/reference.md -
 
 parts: ## What the tests need without a cluster: an apiserver, Kafka, kubectl, helm
 	hack/parts

@@ -32,7 +32,7 @@ pub fn of_mix(number: usize, namespace: &str, kafka: &Value) -> Pipeline {
         _ => {
             spec["connectors"] = json!([{
                 "name": "work", "role": "Source", "container": {"image": "example/none:1"}, "replicas": 1,
-            }])
+            }]);
         }
     }
     Pipeline {

@@ -30,10 +30,10 @@ const WORKER: [u8; 4] = [127, 0, 83, 1];
 /// The pipeline whose connectors run in that worker.
 const LINES: &str = "lines";
 
-/// Requests to Kafka that change nothing, by the protocol's numbers: Fetch, ListOffsets, Metadata,
-/// OffsetFetch, FindCoordinator, DescribeGroups, ListGroups, SaslHandshake, ApiVersions,
-/// DescribeAcls, DescribeConfigs, SaslAuthenticate, DescribeCluster, ConsumerGroupDescribe,
-/// DescribeTopicPartitions. Whatever is not among them counts as a write.
+/// Requests to Kafka that change nothing, by the protocol's numbers: `Fetch`, `ListOffsets`,
+/// `Metadata`, `OffsetFetch`, `FindCoordinator`, `DescribeGroups`, `ListGroups`, `SaslHandshake`,
+/// `ApiVersions`, `DescribeAcls`, `DescribeConfigs`, `SaslAuthenticate`, `DescribeCluster`,
+/// `ConsumerGroupDescribe`, `DescribeTopicPartitions`. Whatever is not among them counts as a write.
 const READS: [i16; 15] = [1, 2, 3, 9, 10, 15, 16, 17, 18, 29, 32, 36, 60, 69, 75];
 
 /// Counts writes in two minutes with 50 settled pipelines.

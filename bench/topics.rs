@@ -41,11 +41,11 @@ async fn in_turn(server: &Apiserver, broker: &Broker) -> Vec<Figure> {
     let (client, kafka) = (server.client(), broker.client().await);
     let process = operator::start(server, None).await;
     in_one_call(broker, &kafka, "warm-up").await;
-    let [mut ready, mut returned, mut served] = [const { Vec::new() }; 3];
+    let [mut ready, mut answered, mut shown] = [const { Vec::new() }; 3];
     for round in 0..ROUNDS {
         let call = in_one_call(broker, &kafka, &format!("call-{round}")).await;
-        returned.push(call.returned.as_secs_f64());
-        served.push(call.served.as_secs_f64());
+        answered.push(call.returned.as_secs_f64());
+        shown.push(call.served.as_secs_f64());
 
         let namespace = server.namespace().await;
         let names: Vec<_> = (0..PIPELINES)
@@ -66,7 +66,7 @@ async fn in_turn(server: &Apiserver, broker: &Broker) -> Vec<Figure> {
             .collect();
         until_served(&kafka, &topics).await;
     }
-    figures(&ready, &returned, &served)
+    figures(&ready, &answered, &shown)
 }
 
 fn figures(ready: &[f64], returned: &[f64], served: &[f64]) -> Vec<Figure> {

@@ -3,10 +3,15 @@
 
 pub mod common;
 pub mod connectors;
+pub mod decisions;
 pub mod kafka;
+pub mod metrics;
 pub mod pipeline;
 pub mod pods;
+pub mod policies;
 pub mod scaling;
+pub mod schedules;
+pub mod steadiness;
 pub mod topics;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{

@@ -10,7 +10,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use serde_json::Value;
 
-use crate::api::{self, IngestionPipeline};
+use crate::{
+    api::{self, IngestionPipeline},
+    plan::scaling::problems::{Problem, Severity},
+};
 
 const API_VERSION: &str = "sluice.dev/v1alpha1";
 const KIND: &str = "IngestionPipeline";
@@ -100,6 +103,19 @@ fn document(place: String, written: Value) -> anyhow::Result<Document> {
         written,
         object,
     })))
+}
+
+/// Refuses an `autoscaling` block, named `block` in the text, that cannot be used as it is.
+///
+/// # Errors
+/// When something of it is refused; the text has a line for each reason.
+pub fn refuse(block: &str, problems: &[Problem]) -> anyhow::Result<()> {
+    let refused = problems.iter().filter(|p| p.severity == Severity::Refused);
+    let refused: Vec<String> = refused.map(|p| format!("{block}.{p}")).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    bail!("{}", refused.join("\n"))
 }
 
 /// The paths of fields of `spec` that the schema does not have.

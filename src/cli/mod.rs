@@ -8,10 +8,14 @@ mod crd;
 mod manifest;
 mod output;
 mod plan;
+mod reference;
 mod run;
 mod settings;
+mod simulate;
 mod startup;
 mod top;
+mod view;
+mod why;
 
 use std::{path::Path, process::ExitCode};
 
@@ -46,12 +50,18 @@ enum Command {
     /// Say what would change if a manifest were applied; nothing is applied.
     #[command(after_help = PLAN)]
     Plan(Box<plan::PlanArgs>),
+    /// Try an autoscaler on a recorded or an invented load, without a cluster.
+    #[command(after_help = SIMULATE)]
+    Simulate(Box<simulate::SimulateArgs>),
     /// Watch a pipeline: lag, rates, replicas and the last decision of each connector.
     #[command(after_help = TOP)]
     Top(Box<top::TopArgs>),
+    /// Say why an autoscaler decided as it did, and what would change that.
+    #[command(after_help = WHY)]
+    Why(Box<why::WhyArgs>),
     /// Print the custom resource definition.
     #[command(after_help = CRD)]
-    Crd,
+    Crd(crd::CrdArgs),
     /// Print what a shell needs to complete this command line.
     #[command(after_help = COMPLETIONS)]
     Completions(completions::CompletionsArgs),
@@ -79,14 +89,35 @@ A plan is what the operator would do at once; what waits for something is said a
 autoscaler's counts are no part of it. Exit status: 0 when nothing would change, 1 when something
 would, 2 when that cannot be told.";
 
+const SIMULATE: &str = "\
+Examples:
+  sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl
+  sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl -o json
+  sluice simulate --pipeline readings.yaml --connector enrich --trace arrivals.jsonl \\
+    --closed-loop model.yaml --slo 30s
+
+A trace is JSON Lines: what was seen of the consumer group, or, with a model of the consumers, how
+many records arrive per second. The decisions are those that the operator would have made. Exit
+status: 0, or 2 when a file is refused.";
+
 const TOP: &str = "\
 Examples:
   sluice top readings -n plant                  # redrawn every 2 s
   sluice top readings --once                    # one line a connector, for scripts";
 
+const WHY: &str = "\
+Examples:
+  sluice why readings -n plant                  # every connector with an autoscaler
+  sluice why readings enrich --last 10          # its last ten decisions
+  sluice why readings enrich -o json
+
+From the operator, else from status, marked with its age. Exit status: 0 when every count follows its
+policies, 1 when one does not (the first line under it says why), 2 when that cannot be told.";
+
 const CRD: &str = "\
-Example:
-  sluice crd | kubectl apply --server-side -f -";
+Examples:
+  sluice crd | kubectl apply --server-side -f -
+  sluice crd --docs                             # a page of every field";
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -111,8 +142,10 @@ pub fn main() -> ExitCode {
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match args.command {
         Command::Run(args) => run::run(*args),
-        Command::Crd => crd::crd(),
+        Command::Crd(args) => crd::crd(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
         Command::Top(args) => top::top(&args),
+        Command::Why(args) => why::why(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Completions(args) => Ok(completions::completions(&args, Args::command())),

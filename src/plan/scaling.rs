@@ -3,46 +3,73 @@
 //! them: no policy shrinks on the unknown, and bounds set by a person always apply. It moves
 //! nothing itself, and it knows no time but that of the observation.
 
+mod activation;
+mod acts;
+mod bounds;
+mod calendar;
 mod capacity;
 mod combine;
 mod decision;
+mod expression;
 mod gate;
 mod history;
+mod inputs;
+mod interventions;
+mod kept;
 mod levels;
+mod limits;
 mod memory;
+pub mod metrics;
+mod newest;
 mod observation;
+mod outlook;
 mod policies;
+pub mod problems;
+mod profiles;
 mod rehearse;
+mod schedules;
 mod series;
 mod stages;
 mod steady;
 #[cfg(test)]
 mod tests;
 mod time;
+mod windows;
 
 use jiff::Timestamp;
 
 use self::{
+    activation::Idle,
+    bounds::InForce,
+    capacity::Capacity,
     combine::{Combined, combine},
-    decision::{Trace, amount},
+    decision::Trace,
     gate::Passage,
     history::{History, standing},
     levels::Levels,
     memory::Memory,
+    metrics::Expressions,
     policies::{Context, Opinion},
+    problems::Problem,
     series::Reading,
     time::seconds_between,
+    windows::Windows,
 };
 pub use self::{
-    decision::{Decision, Stage, remember},
-    observation::{GroupState, Observation, PartitionSample},
+    decision::{Decision, PASSES, STAGES, Stage, amount},
+    inputs::Inputs,
+    kept::{headline, remember},
+    newest::{DecisionView, Newest, NewestView},
+    observation::{GroupState, Observation, Override, PartitionSample},
+    outlook::outlook_of_kept,
     series::Series,
 };
 use super::Finding;
 use crate::api::{
     common::{Duration, Reason},
     connectors::OffsetReset,
-    scaling::{Autoscaling, ScalingMemory},
+    decisions::{ScalingMemory, ShadowReplicas},
+    scaling::{Autoscaling, Mode},
 };
 
 /// What the autoscaler of one connector knows: the samples of the last minutes, and what must
@@ -50,7 +77,13 @@ use crate::api::{
 #[derive(Clone, Debug, Default)]
 pub struct Scaler {
     history: History,
+    windows: Windows,
     memory: Memory,
+    expressions: Expressions,
+    /// What the last decision was made on.
+    reading: Reading,
+    /// The block that was checked last, and why it cannot be used.
+    checked: Option<(Autoscaling, Option<Problem>)>,
 }
 
 /// An unread record whose arrival only Kafka can tell.
@@ -65,14 +98,39 @@ pub struct UnreadRecord {
 }
 
 impl Scaler {
-    /// The autoscaler as it was before a restart, as far as status tells. What status does not
-    /// hold makes it wait longer, never act sooner.
+    /// The autoscaler as it was before a restart, as far as status tells.
     #[must_use]
     pub fn restore(memory: Option<&ScalingMemory>) -> Self {
+        let mut scaler = Self::default();
+        scaler.recall(memory);
+        scaler
+    }
+
+    /// Goes on from what status remembers, as after a restart. What status does not hold makes it
+    /// wait longer, never act sooner.
+    pub fn recall(&mut self, memory: Option<&ScalingMemory>) {
+        self.memory = memory.map(Memory::from_status).unwrap_or_default();
+    }
+
+    /// All but the history, which can be large: what another decision on the same reading needs.
+    fn without_history(&self) -> Self {
         Self {
             history: History::default(),
-            memory: memory.map(Memory::from_status).unwrap_or_default(),
+            windows: self.windows.clone(),
+            memory: self.memory.clone(),
+            expressions: Expressions::default(),
+            reading: self.reading.clone(),
+            checked: None,
         }
+    }
+
+    /// The first reason why a block cannot be used as it is, if there is one. A block is checked
+    /// once, not at each look.
+    pub fn refuses(&mut self, spec: &Autoscaling) -> Option<&Problem> {
+        if self.checked.as_ref().is_none_or(|(known, _)| known != spec) {
+            self.checked = Some((spec.clone(), problems::refused(spec)));
+        }
+        self.checked.as_ref()?.1.as_ref()
     }
 
     /// What belongs into status; at most 8 KiB. It differs from the last one only when a decision,
@@ -121,14 +179,19 @@ pub fn decide(
     observation: &Observation,
 ) -> Decision {
     let warm = scaler.is_warm(spec, observation.at);
-    let reading = series::read(
+    let mut reading = series::read(
         spec.interval,
         offset_reset,
         &mut scaler.history,
         observation,
         warm,
     );
-    decide_on(spec, scaler, observation, &reading)
+    scaler
+        .expressions
+        .add_to(&mut reading.series, &spec.metrics, observation);
+    let decision = decide_on(spec, scaler, observation, &reading);
+    scaler.reading = reading;
+    decision
 }
 
 /// As [`decide`], for a count that will not be touched: the observation is kept, and nothing of the
@@ -172,56 +235,201 @@ fn decide_on(
     reading: &Reading,
 ) -> Decision {
     let at = observation.at;
-    let revision = observation.revision.as_deref();
-    let learnt = scaler.memory.capacity.take();
-    scaler.memory.capacity = capacity::learn(learnt, revision, reading);
-    let passage = scaler.memory.gate.pass(at, observation.group);
+    let passage = learn(spec, scaler, observation, reading);
+    let in_force = InForce::at(spec, &mut scaler.memory.schedules, at);
+    let spec = &*in_force.spec;
+    let idle = note_hands(spec, &mut scaler.memory, observation, reading);
 
-    let levels = Levels::of(&observation.partitions, spec.partitions);
+    let levels = Levels::of(
+        &observation.partitions,
+        &observation.partition_counts,
+        spec.partitions,
+    );
     let context = Context {
         spec,
         observation,
         reading,
+        windows: &scaler.windows,
         levels: &levels,
         memory: &scaler.memory,
     };
     let mut trace = Trace::begin(observation.replicas);
-    trace.stage("series", observation.replicas, describe(&reading.series));
-    let opinions = opinions(&context, &mut trace);
-    let combined = combine(&opinions, observation.replicas);
-    trace.stage("combined", combined.count, combined.reason.clone());
-    let is_unknown = reading.unreadable.is_some() || opinions.iter().any(|(_, o)| is_unknown(o));
+    let inputs = inputs(&context);
+    trace.stage(
+        "series",
+        observation.replicas,
+        inputs.describe(&reading.series),
+    );
+    let wanted = wanted(&context, &idle, &mut trace);
     let highest = context.highest();
-    stages::partitions(&context, &mut trace, combined.is_wish);
-    let is_trial = stages::guards(&context, combined.covers_arrivals, &mut trace);
-    stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
-    let step = stages::Step {
-        is_relative: combined.is_relative,
-        is_trial,
-    };
-    stages::pauses(spec, &scaler.memory, at, step, &mut trace);
-    stages::gate(passage, &mut trace);
-    stages::bounds(spec, &mut trace);
+    let is_bounded = stages::in_time(&in_force, &mut trace);
+    let set = in_force.set.is_some();
+    let wish = Some(&wanted.combined).filter(|wish| wish.is_wish && !set && !is_bounded);
+    stages::partitions(&context, &mut trace, wish);
+    if set {
+        stages::remember_wish(spec, &mut scaler.memory, at, &trace);
+    } else {
+        let covers_arrivals = wanted.combined.covers_arrivals;
+        let is_trial = stages::guards(&context, covers_arrivals, &mut trace);
+        stages::stabilize(spec, &mut scaler.memory, at, &mut trace);
+        limits::step_limits(spec, &scaler.memory, at, &mut trace);
+        let step = stages::Step {
+            is_relative: wanted.combined.is_relative,
+            is_trial,
+        };
+        stages::pauses(spec, &scaler.memory, at, step, &mut trace);
+        interventions::suspend(spec, at, &mut trace);
+    }
+    let memory = &scaler.memory;
+    let override_ = memory
+        .overridden
+        .as_ref()
+        .filter(|held| held.holds(spec, at));
+    interventions::leave(spec, override_, &mut trace);
+    let (is_overridden, reclaims) = (override_.is_some(), observation.overridden.is_some());
+    if !set {
+        stages::gate(passage, &mut trace);
+    }
+    stages::bounds(spec, wanted.is_blind, &mut trace);
 
-    scaler.memory.note(at, observation.replicas, trace.value());
+    let Wanted {
+        combined, shadow, ..
+    } = &wanted;
+    let is_shadow = spec.mode == Mode::Shadow;
+    if !is_shadow {
+        scaler.memory.note(at, observation.replicas, trace.value());
+        note_act(&mut scaler.memory, at, &trace, combined);
+    }
     if combined.count > observation.replicas
+        && observation.replicas > 0
         && let Some(load) = reading.load
     {
         capacity::note_overload(&mut scaler.memory.capacity, load);
     }
-    let active = active(spec, reading, passage, &combined, highest, is_unknown);
-    conclude(observation, reading, trace, combined, active, is_unknown)
+    let active = active(spec, reading, passage, &wanted, highest, is_overridden, at);
+    let shadow = shadow.clone();
+    let decision = conclude(observation, reading, trace, wanted, active);
+    Decision {
+        inputs,
+        reclaims: reclaims && !is_overridden,
+        is_shadow,
+        shadow,
+        ..decision
+    }
 }
 
-fn opinions<'a>(context: &Context<'a>, trace: &mut Trace) -> Vec<(&'a str, Opinion)> {
-    let policies = context.spec.policies.iter();
-    let opinions: Vec<_> = policies
-        .map(|policy| (policy.name.as_str(), policies::opinion(context, policy)))
-        .collect();
-    for (name, opinion) in &opinions {
-        trace.policy(name, opinion.count(context.replicas()), opinion.reason());
+/// Takes one look into what is learnt, whatever holds at this moment.
+fn learn(
+    spec: &Autoscaling,
+    scaler: &mut Scaler,
+    observation: &Observation,
+    reading: &Reading,
+) -> Passage {
+    let at = observation.at;
+    let revision = observation.revision.as_deref();
+    let learnt = scaler.memory.capacity.take();
+    scaler.memory.capacity = capacity::learn(learnt, revision, reading);
+    let all_ready = observation.ready >= observation.replicas;
+    scaler.memory.acts.settle(at, all_ready);
+    let (policies, series) = (bounds::policies(spec), &reading.series);
+    scaler.windows.keep(policies, spec.interval, at, series);
+    scaler.memory.gate.pass(at, observation.group)
+}
+
+/// Takes note of what persons did, and of the proof that the group is idle, where it is needed.
+fn note_hands(
+    spec: &Autoscaling,
+    memory: &mut Memory,
+    observation: &Observation,
+    reading: &Reading,
+) -> Result<Idle, String> {
+    memory.overridden = interventions::overridden(memory.overridden.take(), spec, observation);
+    let idle = activation::proof(memory.idle, observation, reading.series.lag);
+    memory.idle = idle.clone().ok().filter(|_| spec.min_replicas == 0);
+    idle
+}
+
+/// What the policies want together, after activation.
+struct Wanted {
+    combined: Combined,
+    shadow: Vec<ShadowReplicas>,
+    /// Whether something that a policy looks at could not be read.
+    is_unknown: bool,
+    /// The first policy's word for it.
+    unknown: Option<String>,
+    /// Whether no policy could read what it looks at.
+    is_blind: bool,
+    /// Whether the age of the group's commits plays a part.
+    is_expiring: bool,
+}
+
+fn wanted(context: &Context<'_>, idle: &Result<Idle, String>, trace: &mut Trace) -> Wanted {
+    let activation = activation::judge(context, idle);
+    let least = context.spec.min_replicas.max(1);
+    activation.tell(trace, least);
+    let (opinions, shadow) = opinions(context, trace);
+    let combined = combine(&opinions, context.replicas());
+    let combined = activation.apply(combined, &opinions, least);
+    trace.stage("combined", combined.count, combined.reason.clone());
+    let reading = context.reading;
+    let blind = opinions.iter().filter(|(_, o)| is_unknown(o));
+    let first = blind.clone().next();
+    let unknown = blind.count();
+    Wanted {
+        combined,
+        shadow,
+        unknown: first.map(|(_, opinion)| opinion.reason().to_owned()),
+        is_unknown: reading.unreadable.is_some() || unknown > 0,
+        is_blind: unknown > 0 && unknown == opinions.len() && !reading.no_partitions,
+        is_expiring: activation.is_expiring(),
     }
-    opinions
+}
+
+fn inputs(context: &Context<'_>) -> Inputs {
+    Inputs {
+        ready: context.observation.ready,
+        group: context.observation.group,
+        capacity: context.memory.capacity.as_ref().map(Capacity::to_status),
+        partitions: context.levels.counts().to_vec(),
+        min_replicas: context.spec.min_replicas,
+        max_replicas: context.spec.max_replicas,
+    }
+}
+
+/// What the policies that play a part want, and the counts that the others would have.
+fn opinions<'a>(
+    context: &Context<'a>,
+    trace: &mut Trace,
+) -> (Vec<(&'a str, Opinion)>, Vec<ShadowReplicas>) {
+    let (mut opinions, mut shadow) = (Vec::new(), Vec::new());
+    for policy in &context.spec.policies {
+        let opinion = policies::opinion(context, policy);
+        let (count, reason) = (opinion.count(context.replicas()), opinion.reason());
+        if policy.is_shadow() {
+            trace.policy(&policy.name, count, &format!("shadow: {reason}"));
+            if !matches!(opinion, Opinion::Settling(_) | Opinion::Unknown(_)) {
+                shadow.push(ShadowReplicas {
+                    name: policy.name.clone(),
+                    replicas: stages::within_bounds(context, count),
+                });
+            }
+        } else {
+            trace.policy(&policy.name, count, reason);
+            opinions.push((policy.name.as_str(), opinion));
+        }
+    }
+    (opinions, shadow)
+}
+
+/// Takes note that the policy whose wish was carried out, in part at least, now waits.
+fn note_act(memory: &mut Memory, at: Timestamp, trace: &Trace, combined: &Combined) {
+    let (from, to) = (trace.from(), trace.value());
+    if let Some(wait) = combined.wait
+        && to != from
+        && to.cmp(&from) == combined.count.cmp(&from)
+    {
+        memory.acts.note(at, &combined.by, to < from, wait);
+    }
 }
 
 const fn is_unknown(opinion: &Opinion) -> bool {
@@ -233,23 +441,20 @@ fn active(
     spec: &Autoscaling,
     reading: &Reading,
     passage: Passage,
-    combined: &Combined,
+    wanted: &Wanted,
     highest: i32,
-    is_unknown: bool,
+    is_overridden: bool,
+    at: Timestamp,
 ) -> Finding {
-    let name = &combined.by;
+    let (combined, name) = (&wanted.combined, &wanted.combined.by);
     if reading.no_partitions {
         return Finding::waiting(
             Reason::LagUnknown,
             "no partition of consumes.topics is known, the count holds: check that the topics exist",
         );
     }
-    if is_unknown {
-        let first = reading.unreadable.as_ref().map_or("the lag", |u| &u.first);
-        return Finding::waiting(
-            Reason::LagUnknown,
-            format!("cannot read {first}; nothing scales in until it can be read"),
-        );
+    if let Some(finding) = unread(reading, wanted) {
+        return finding;
     }
     if passage == Passage::Stuck {
         return Finding::note(
@@ -257,22 +462,25 @@ fn active(
             "the consumer group does not finish rebalancing, scaling no longer waits for it: check the pods' logs and max.poll.interval.ms",
         );
     }
+    if wanted.is_expiring {
+        return Finding::note(
+            Reason::OffsetsExpiring,
+            "the broker forgets the commits of a group without pods, so there must be some from time to time: raise offsets.retention.minutes, or set minReplicas: 1",
+        );
+    }
+    if is_overridden {
+        let message = format!(
+            "somebody else has set the count: it is left alone for overrideFor ({})",
+            spec.override_for
+        );
+        return Finding::note(Reason::Overridden, message);
+    }
+    if interventions::is_suspended(spec, at) {
+        let message = "a direction is suspended by autoscaling.suspend";
+        return Finding::note(Reason::ScalingSuspended, message);
+    }
     if combined.is_wish && combined.count > highest {
-        return if highest < spec.max_replicas {
-            Finding::note(
-                Reason::PartitionLimited,
-                format!(
-                    "policy {name} wants more pods than the topic has partitions, {highest}: add partitions"
-                ),
-            )
-        } else {
-            Finding::note(
-                Reason::AtMaximum,
-                format!(
-                    "policy {name} wants more pods than maxReplicas, {highest}: raise maxReplicas"
-                ),
-            )
-        };
+        return limited(spec, name, highest);
     }
     Finding::note(
         Reason::Scaling,
@@ -280,14 +488,55 @@ fn active(
     )
 }
 
+/// What cannot be read, of the group or of the series that a policy follows.
+fn unread(reading: &Reading, wanted: &Wanted) -> Option<Finding> {
+    if let Some(unreadable) = &reading.unreadable {
+        return Some(Finding::waiting(
+            Reason::LagUnknown,
+            format!(
+                "cannot read {}; nothing scales in until it can be read",
+                unreadable.first
+            ),
+        ));
+    }
+    let reason = match reading.series.lag {
+        None => Reason::LagUnknown,
+        Some(_) => Reason::MetricUnknown,
+    };
+    let what = wanted.unknown.as_ref().filter(|_| wanted.is_unknown)?;
+    let message = format!("{what}; nothing scales in until it can be");
+    Some(Finding::waiting(reason, message))
+}
+
+/// Why a policy does not get what it wants: the partitions, or `maxReplicas`.
+fn limited(spec: &Autoscaling, name: &str, highest: i32) -> Finding {
+    if highest < spec.max_replicas {
+        Finding::note(
+            Reason::PartitionLimited,
+            format!(
+                "policy {name} wants more pods than the topic has partitions, {highest}: add partitions"
+            ),
+        )
+    } else {
+        Finding::note(
+            Reason::AtMaximum,
+            format!("policy {name} wants more pods than maxReplicas, {highest}: raise maxReplicas"),
+        )
+    }
+}
+
 fn conclude(
     observation: &Observation,
     reading: &Reading,
     trace: Trace,
-    combined: Combined,
+    wanted: Wanted,
     active: Finding,
-    is_unknown: bool,
 ) -> Decision {
+    let Wanted {
+        combined,
+        is_unknown,
+        ..
+    } = wanted;
     let (from, to) = (observation.replicas, trace.value());
     let held_by = trace.held_by().cloned();
     let moved_by = trace.changes().filter(|s| s.input == from).last().cloned();
@@ -301,24 +550,16 @@ fn conclude(
         at: observation.at,
         from,
         to,
+        wanted: combined.count,
         by,
         why,
         stages: trace.into_stages(),
         series: reading.series.clone(),
+        inputs: Inputs::default(),
+        is_shadow: false,
+        reclaims: false,
+        shadow: Vec::new(),
         is_held: held_by.is_some() || (to == from && is_unknown && !combined.is_wish),
         active,
     }
-}
-
-fn describe(series: &Series) -> String {
-    let value = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), amount);
-    format!(
-        "lag {}, {} s behind, {}/s arrive, {}/s processed",
-        series
-            .lag
-            .map_or_else(|| "unknown".to_owned(), |lag| lag.to_string()),
-        value(series.time_lag),
-        value(series.arrival_rate),
-        value(series.consume_rate),
-    )
 }

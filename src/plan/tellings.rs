@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Failure, Finding, PipelinePlan, ScalingPlan, Severity, Subject};
+use super::{Failure, Finding, PipelinePlan, ScalingPlan, Severity, Subject, scaling::headline};
 use crate::api::{
     IngestionPipelineStatus,
     common::{ConditionType, Reason},
@@ -81,9 +81,7 @@ fn transitions<'a>(
         .filter(told)
         .filter(changed)
         .filter_map(|condition| {
-            let reason = Reason::ALL
-                .iter()
-                .find(|r| r.as_str() == condition.reason)?;
+            let reason = Reason::of(&condition.reason)?;
             let holds = condition.status == "True";
             let mut message = format!("{} is {}", condition.type_, condition.status);
             if !condition.message.is_empty() {
@@ -91,7 +89,7 @@ fn transitions<'a>(
             }
             Some(Telling {
                 warning: !holds,
-                reason: *reason,
+                reason,
                 message,
             })
         })
@@ -113,10 +111,7 @@ fn is_quiet(condition: &Condition) -> bool {
 }
 
 fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Telling> {
-    let decided = scaling
-        .decided
-        .as_ref()
-        .filter(|d| d.acts && d.from != d.to)?;
+    let decided = scaling.decided.as_ref().filter(|d| d.changes())?;
     let subject = Subject::Connector(name.to_owned());
     if failures.iter().any(|failure| failure.subject == subject) {
         return None;
@@ -126,10 +121,7 @@ fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Te
     } else {
         Reason::ScaledIn
     };
-    let message = format!(
-        "connector {name}: {} -> {} replicas: {}",
-        decided.from, decided.to, decided.why
-    );
+    let message = headline(name, decided.from, decided.to, false, &decided.why);
     Some(Telling {
         warning: false,
         reason,

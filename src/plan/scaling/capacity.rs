@@ -3,6 +3,7 @@
 //! pod was seen to do, and what proved too much for it. Belongs to one revision of the pods.
 
 use super::series::Reading;
+use crate::api::decisions::LearntCapacity;
 
 /// How much a new sample weighs in the running mean.
 const WEIGHT: f64 = 0.3;
@@ -27,6 +28,16 @@ impl Capacity {
     /// The rate of a pod, when it was measured under saturation.
     pub fn measured(&self) -> Option<f64> {
         (self.samples > 0).then_some(self.per_replica)
+    }
+
+    /// In status's words.
+    pub fn to_status(&self) -> LearntCapacity {
+        LearntCapacity {
+            per_replica: self.per_replica,
+            samples: self.samples,
+            too_much: self.too_much,
+            revision: self.revision.clone(),
+        }
     }
 }
 

@@ -15,6 +15,13 @@ use crate::api::connectors::OffsetReset;
 const ENDS: usize = 240;
 /// How many looks are kept; rates need only those of a few intervals.
 const LOOKS: usize = 64;
+/// Looks without progress before a partition may count as stuck.
+const STUCK_LOOKS: u32 = 3;
+/// Commit intervals without progress before a partition counts as stuck.
+const STUCK_COMMITS: f64 = 2.0;
+/// The commit interval, in seconds, until one was seen. Twice that is Kafka's default of
+/// `max.poll.interval.ms`, after which a consumer that makes no progress is out of the group.
+const COMMIT_SECONDS: f64 = 150.0;
 
 /// The bounded past of a group's partitions.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +39,25 @@ struct Partition {
     seen: Option<Timestamp>,
     /// The oldest unread record that somebody looked up; holds until the position moves.
     looked_up: Option<(i64, Age)>,
+    still: Option<Still>,
+    /// Seconds from being behind to the next commit, when last seen.
+    commit_seconds: Option<f64>,
+}
+
+/// Unread records while the commit stands still and the group runs.
+#[derive(Clone, Copy, Debug)]
+struct Still {
+    since: Timestamp,
+    looks: u32,
+}
+
+/// A partition whose commit does not move.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StuckPartition {
+    /// Its topic.
+    pub topic: String,
+    /// Its number.
+    pub partition: i32,
 }
 
 /// An end offset, and the first and the last time that it was seen.
@@ -142,6 +168,7 @@ impl History {
         if last.is_some_and(|last| observation.at < last) {
             *self = Self::default();
         }
+        let is_running = observation.ready > 0 && !observation.group.is_rebalancing();
         let mut flow = Flow::default();
         for sample in &observation.partitions {
             let Some(standing) = standing(sample, reset) else {
@@ -152,10 +179,38 @@ impl History {
             }
             if let Some(topic) = self.topics.get_mut(sample.topic.as_str()) {
                 let partition = topic.entry(sample.partition).or_default();
+                partition.see_progress(observation.at, sample, standing, is_running);
                 flow.add(&partition.record(observation.at, last, sample, standing));
             }
         }
         flow
+    }
+
+    /// The partitions that are behind and whose commit has not moved for at least three looks and two
+    /// commit intervals, as seen at `at`; in order.
+    pub fn stuck(&self, at: Timestamp) -> Vec<StuckPartition> {
+        let partitions = || {
+            self.topics
+                .iter()
+                .flat_map(|(t, ps)| ps.iter().map(move |p| (t, p)))
+        };
+        let (mut sum, mut count) = (0.0, 0.0);
+        for seconds in partitions().filter_map(|(_, (_, past))| past.commit_seconds) {
+            sum += seconds;
+            count += 1.0;
+        }
+        let typical = if count > 0.0 {
+            sum / count
+        } else {
+            COMMIT_SECONDS
+        };
+        let stuck = partitions().filter(|(_, (_, past))| past.is_stuck(at, typical));
+        stuck
+            .map(|(topic, (&partition, _))| StuckPartition {
+                topic: topic.clone(),
+                partition,
+            })
+            .collect()
     }
 
     /// Keeps a look for the rates.
@@ -214,6 +269,42 @@ impl Partition {
             None => self.looked_up.filter(|(p, _)| *p == standing.position),
         };
         flow
+    }
+
+    /// A commit that moves ends a standstill; unread records whose commit does not move begin one.
+    fn see_progress(
+        &mut self,
+        at: Timestamp,
+        sample: &PartitionSample,
+        standing: Standing,
+        is_running: bool,
+    ) {
+        if self.seen.is_some() && sample.committed != self.committed {
+            let still = self.still.take();
+            let seconds = still.map(|still| seconds_between(still.since, at));
+            self.commit_seconds = seconds.or(self.commit_seconds);
+        }
+        self.still = (standing.lag > 0 && is_running).then(|| {
+            self.still.map_or(
+                Still {
+                    since: at,
+                    looks: 0,
+                },
+                |still| Still {
+                    looks: still.looks.saturating_add(1),
+                    ..still
+                },
+            )
+        });
+    }
+
+    /// `typical` is the group's commit interval in seconds.
+    fn is_stuck(&self, at: Timestamp, typical: f64) -> bool {
+        let commits = self.commit_seconds.unwrap_or(0.0).max(typical);
+        self.still.is_some_and(|still| {
+            still.looks >= STUCK_LOOKS
+                && seconds_between(still.since, at) >= STUCK_COMMITS * commits
+        })
     }
 
     /// A partition that was unreadable for some looks has many records to tell of at once; only

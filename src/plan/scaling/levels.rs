@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::observation::PartitionSample;
-use crate::api::scaling::PartitionLevels;
+use crate::api::steadiness::PartitionLevels;
 
 /// The partition counts of a group's topics, and what the spec makes of them.
 #[derive(Clone, Debug)]
@@ -16,16 +16,28 @@ pub struct Levels {
 
 impl Levels {
     /// The levels of the partitions that were seen, readable or not: an unreadable partition is
-    /// there all the same.
-    pub fn of(partitions: &[PartitionSample], rule: PartitionLevels) -> Self {
+    /// there all the same. Of a topic without any, `known` has the number.
+    pub fn of(
+        partitions: &[PartitionSample],
+        known: &BTreeMap<String, i32>,
+        rule: PartitionLevels,
+    ) -> Self {
         let mut counts: BTreeMap<&str, i32> = BTreeMap::new();
         for partition in partitions {
             *counts.entry(&partition.topic).or_default() += 1;
+        }
+        for (topic, &count) in known {
+            counts.entry(topic).or_insert(count);
         }
         Self {
             counts: counts.into_values().collect(),
             rule,
         }
+    }
+
+    /// The number of partitions of each topic, by the topic's name.
+    pub fn counts(&self) -> &[i32] {
+        &self.counts
     }
 
     /// The largest useful count: the partitions of the widest topic; `None` where idle pods are
@@ -101,7 +113,7 @@ pub mod tests {
             (12, vec![1, 2, 3, 4, 6, 12]),
             (16, vec![1, 2, 3, 4, 6, 8, 16]),
         ] {
-            let levels = Levels::of(&topic("t", partitions), ALIGNED);
+            let levels = Levels::of(&topic("t", partitions), &BTreeMap::new(), ALIGNED);
             let found: Vec<i32> = (1..=partitions).filter(|&r| levels.is_level(r)).collect();
             assert_eq!(found, expected, "{partitions} partitions");
         }
@@ -126,14 +138,14 @@ pub mod tests {
             (12, 13, 13),
             (12, 0, 1),
         ] {
-            let levels = Levels::of(&topic("t", partitions), ALIGNED);
+            let levels = Levels::of(&topic("t", partitions), &BTreeMap::new(), ALIGNED);
             assert_eq!(levels.at_or_above(need), level, "{need} of {partitions}");
         }
     }
 
     #[test]
     fn the_level_below_is_the_next_trial() {
-        let levels = Levels::of(&topic("t", 12), ALIGNED);
+        let levels = Levels::of(&topic("t", 12), &BTreeMap::new(), ALIGNED);
         for (count, below) in [(20, 12), (12, 6), (6, 4), (5, 4), (2, 1), (1, 1)] {
             assert_eq!(levels.below(count), below, "{count}");
         }
@@ -142,7 +154,7 @@ pub mod tests {
     #[test]
     fn several_topics_share_their_levels_and_the_widest_caps() {
         let both = [topic("a", 4), topic("b", 6)].concat();
-        let levels = Levels::of(&both, ALIGNED);
+        let levels = Levels::of(&both, &BTreeMap::new(), ALIGNED);
         assert_eq!(levels.cap(), Some(6));
         let found: Vec<i32> = (1..=6).filter(|&r| levels.is_level(r)).collect();
         assert_eq!(found, [1, 2, 3, 4, 6]);
@@ -154,8 +166,14 @@ pub mod tests {
             align: false,
             allow_idle: true,
         };
-        assert_eq!(Levels::of(&topic("t", 12), ALIGNED).cap(), Some(12));
-        assert_eq!(Levels::of(&topic("t", 12), idle).cap(), None);
-        assert_eq!(Levels::of(&[], ALIGNED).cap(), None);
+        assert_eq!(
+            Levels::of(&topic("t", 12), &BTreeMap::new(), ALIGNED).cap(),
+            Some(12)
+        );
+        assert_eq!(
+            Levels::of(&topic("t", 12), &BTreeMap::new(), idle).cap(),
+            None
+        );
+        assert_eq!(Levels::of(&[], &BTreeMap::new(), ALIGNED).cap(), None);
     }
 }

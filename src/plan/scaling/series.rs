@@ -2,15 +2,21 @@
 //! Computed from offsets alone. What could not be read stays unknown here; what that means is for
 //! the later stages.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::{Age, History, Look, Standing, standing},
+    history::{Age, History, Look, Standing, StuckPartition, standing},
     observation::{Observation, PartitionSample},
     time::seconds_between,
 };
-use crate::api::{common::Duration, connectors::OffsetReset};
+use crate::api::{
+    common::Duration,
+    connectors::OffsetReset,
+    policies::{ARRIVAL_RATE, CONSUME_RATE, LAG, LAGGING_PARTITIONS, TIME_LAG},
+};
 
 /// Rates are taken over at least this time, in seconds: commits come in lumps.
 const RATE_SECONDS: f64 = 15.0;
@@ -34,6 +40,50 @@ pub struct Series {
     pub consume_rate: Option<f64>,
     /// Partitions with unread records.
     pub lagging_partitions: Option<i64>,
+    /// The values of further series, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, Option<f64>>,
+}
+
+impl Series {
+    /// The value of the series of this name, in its unit; `None` where it is unknown, or where
+    /// nothing of this name was read.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "2^53 records are enough for a decision"
+    )]
+    pub fn value(&self, name: &str) -> Option<f64> {
+        match name {
+            LAG => self.lag.map(|lag| lag as f64),
+            TIME_LAG => self.time_lag,
+            ARRIVAL_RATE => self.arrival_rate,
+            CONSUME_RATE => self.consume_rate,
+            LAGGING_PARTITIONS => self.lagging_partitions.map(|count| count as f64),
+            other => self.others.get(other).copied().flatten(),
+        }
+    }
+
+    /// Takes values as they are given, in place of those that were computed.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "clamped to what an i64 holds"
+    )]
+    pub fn set(&mut self, name: &str, value: Option<f64>) {
+        match name {
+            LAG => self.lag = value.map(|v| v as i64),
+            TIME_LAG => {
+                self.time_lag = value;
+                self.time_lag_or_more = false;
+            }
+            ARRIVAL_RATE => self.arrival_rate = value,
+            CONSUME_RATE => self.consume_rate = value,
+            LAGGING_PARTITIONS => self.lagging_partitions = value.map(|v| v as i64),
+            other => {
+                self.others.insert(other.to_owned(), value);
+            }
+        }
+    }
 }
 
 /// The series with what the later stages must know about how they came about.
@@ -45,6 +95,8 @@ pub struct Reading {
     pub unreadable: Option<Unreadable>,
     /// Whether no partition is known at all.
     pub no_partitions: bool,
+    /// Partitions that make no progress, in order.
+    pub stuck: Vec<StuckPartition>,
     /// Records per second and busy pod, when every pod had a backlog all the time.
     pub saturated_rate: Option<f64>,
     /// Records per second and pod that were processed over twice the time of the rates, backlog or
@@ -99,7 +151,7 @@ pub fn read(
     let rates = Rates::ending_with(interval, history, look);
     history.keep(look);
     let rates = rates.filter(|_| known);
-    Reading {
+    let mut reading = Reading {
         series: Series {
             lag: known.then_some(lagging.lag),
             time_lag: known.then_some(lagging.time_lag),
@@ -107,13 +159,32 @@ pub fn read(
             arrival_rate: rates.as_ref().map(|r| r.arrival),
             consume_rate: rates.as_ref().map(|r| r.consume),
             lagging_partitions: known.then_some(lagging.partitions),
+            others: BTreeMap::new(),
         },
         unreadable,
-        no_partitions: observation.partitions.is_empty(),
+        no_partitions: observation.partitions.is_empty() && observation.partition_counts.is_empty(),
+        stuck: history.stuck(observation.at),
         saturated_rate: rates.as_ref().and_then(|r| r.saturated),
         sustained_rate: rates.as_ref().and_then(|r| r.sustained),
         load: rates.as_ref().and_then(|r| r.load),
+    };
+    given(&mut reading, observation);
+    reading
+}
+
+/// Series that were given: they hold as they are. A given consume rate is what ready pods process
+/// while there is a backlog.
+fn given(reading: &mut Reading, observation: &Observation) {
+    for (name, value) in &observation.metrics {
+        reading.series.set(name, *value);
     }
+    let Some(Some(rate)) = observation.metrics.get(CONSUME_RATE) else {
+        return;
+    };
+    let per_pod = rate / f64::from(observation.ready.max(1));
+    let has_backlog = reading.series.lag.is_some_and(|lag| lag > 0);
+    reading.saturated_rate = has_backlog.then_some(per_pod);
+    reading.sustained_rate = Some(per_pod);
 }
 
 fn unreadable(partitions: &[PartitionSample], reset: OffsetReset) -> Option<Unreadable> {

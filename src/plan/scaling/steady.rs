@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::{memory::Change, time::seconds_between};
-use crate::api::scaling::{Autoscaling, Behavior};
+use crate::api::{scaling::Autoscaling, steadiness::Behavior};
 
 /// Binary fractions are not exact: 10 x 0.27 / 0.3 is a little above 9. Differences below this
 /// fraction are none.
@@ -98,7 +98,7 @@ mod tests {
     use jiff::ToSpan;
 
     use super::*;
-    use crate::api::scaling::DirectionBehavior;
+    use crate::api::steadiness::DirectionBehavior;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + seconds.seconds()

@@ -50,6 +50,7 @@ pub struct Worker {
 }
 
 /// Makes a worker log each request that it answers, and nothing else but errors.
+#[allow(dead_code, reason = "the benchmarks use it")]
 const REQUEST_LOG: &str = "
 rootLogger.level = error
 rootLogger.appenderRef.stdout.ref = stdout
@@ -93,6 +94,7 @@ impl Worker {
 
     /// Starts the only worker of a pipeline by the properties that an operator wrote for it, on
     /// this address of loopback, and waits until it is ready. It keeps a log of its requests.
+    #[allow(dead_code, reason = "the benchmarks use it")]
     pub fn start_as_written(properties: &str, broker: &Broker, address: SocketAddr) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let properties = format!("{properties}\nbootstrap.servers={}\n", broker.bootstrap());
@@ -132,6 +134,7 @@ impl Worker {
     }
 
     /// The methods of all requests so far, oldest first; for [`Worker::start_as_written`].
+    #[allow(dead_code, reason = "the benchmarks use it")]
     pub fn requests(&self) -> Vec<String> {
         let log = fs::read_to_string(self.dir.path().join("log")).unwrap();
         // As web servers log: `127.0.0.1 - - [...] "GET /connectors HTTP/1.1" 200 ...`.
@@ -230,6 +233,7 @@ fn rendered(kafka: &Kafka, name: &str, volume: &Path) -> String {
         operator_namespace: "none".to_owned(),
         deletion_deadline: Duration::ZERO,
         status_interval: Duration::ZERO,
+        prometheus_servers: Vec::new(),
     };
     let request = Request {
         spec: &spec,
@@ -295,9 +299,17 @@ pub fn records_of(broker: &Broker, topic: &str, count: usize) -> Vec<String> {
     values
 }
 
-/// A server on loopback that gives this answer, as raw HTTP, to whatever it is asked; no answer at
-/// all where it is empty. Ends with the process.
+/// A client of a [`raw_server`] that gives this answer.
 pub fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
+    let client = Client::with_deadline(Duration::from_secs(1)).unwrap();
+    client
+        .endpoint(&format!("http://127.0.0.1:{}", raw_server(answer)))
+        .unwrap()
+}
+
+/// A server on loopback that gives this answer, as raw HTTP, to whatever it is asked; no answer at
+/// all where it is empty. Its port; it ends with the process.
+pub fn raw_server(answer: impl Into<Vec<u8>>) -> u16 {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -312,8 +324,5 @@ pub fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
             }
         }
     });
-    let client = Client::with_deadline(Duration::from_secs(1)).unwrap();
-    client
-        .endpoint(&format!("http://127.0.0.1:{port}"))
-        .unwrap()
+    port
 }

@@ -206,7 +206,8 @@ fn settings(
     settings
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+/// A new authority.
+pub fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
@@ -214,7 +215,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 /// A certificate and its key, as PEM.
-fn issue(
+pub fn issue(
     ca: &CertifiedIssuer<'_, KeyPair>,
     common_name: &str,
     names: &[&str],

@@ -2,43 +2,59 @@
 //! A lag is divided by its target. An age cannot be: how many pods bring it down follows from how
 //! many records arrive, how many wait, and what one pod can process.
 
-use super::{Context, Opinion, Wish};
+use super::{Context, Opinion, Wish, proportional};
 use crate::{
-    api::scaling::{Metric, TargetTracking},
+    api::policies::{MetricOf, TargetTracking},
     plan::scaling::{
-        capacity::Capacity,
-        decision::amount,
-        history::records,
-        steady::{is_tolerated, whole_count},
+        capacity::Capacity, decision::amount, history::records, steady::whole_count,
         time::seconds_between,
     },
 };
 
 /// What `policy` wants.
 pub fn opinion(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
-    if context.reading.no_partitions {
-        return Opinion::Unknown("no partition of the consumed topics is known".into());
-    }
-    match policy.metric {
-        Metric::Lag => lag(context, policy),
-        Metric::TimeLag => time_lag(context, policy),
+    if policy.is_time_lag() {
+        time_lag(context, policy)
+    } else {
+        metric(context, policy)
     }
 }
 
 /// Whether the oldest unread record is older than the target.
 pub fn is_behind(context: &Context<'_>, policy: &TargetTracking) -> bool {
     let time_lag = context.reading.series.time_lag;
-    policy.metric == Metric::TimeLag && time_lag.is_some_and(|age| age > policy.target)
+    policy.is_time_lag() && time_lag.is_some_and(|age| age > policy.target)
 }
 
-fn lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
-    let Some(lag) = context.reading.series.lag else {
-        return Opinion::Unknown("no partition's lag could be read".into());
+/// A value is proportional to the count: a sum is shared by the pods, an average is one of those
+/// that are ready and warm. As long as such an average is above its target no pod goes, whether or
+/// not those on their way would be too many (`HorizontalPodAutoscaler`).
+fn metric(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
+    let name = &policy.metric;
+    let Some(value) = context.reading.series.value(name) else {
+        return Opinion::Unknown(format!("{name} could not be read"));
     };
-    let need = records(lag) / policy.target;
-    let target = amount(policy.target);
-    let why = format!("lag {lag} at {target} a replica");
-    wants(context, policy, need, &why)
+    let why = format!("{name} {} at {}", amount(value), amount(policy.target));
+    if policy.of() == MetricOf::Total {
+        return wants(
+            context,
+            policy,
+            value / policy.target,
+            &format!("{why} a replica"),
+        );
+    }
+    let pods = match (context.replicas(), context.warm_replicas()) {
+        (0, _) => 1,
+        (_, 0) => return Opinion::Settling(format!("{why}: no pod is ready and warm yet")),
+        (_, warm) => warm,
+    };
+    let need = f64::from(pods) * value / policy.target;
+    let least = if value > policy.target {
+        context.replicas()
+    } else {
+        0
+    };
+    wants(context, policy, need.max(f64::from(least)), &why)
 }
 
 fn time_lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
@@ -70,24 +86,12 @@ fn time_lag(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
     wants(context, policy, rate / per_replica, &reason)
 }
 
-/// A count for a need of so many pods. Inside the tolerance the present one stays, unless the need
-/// lies at a bound: a bound that is never reached for tolerance would be another bound.
 fn wants(context: &Context<'_>, policy: &TargetTracking, need: f64, why: &str) -> Opinion {
-    let replicas = context.replicas();
-    let count = whole_count(need);
-    let at_bound = (count >= context.highest() && replicas < context.highest())
-        || (count <= context.spec.min_replicas && replicas > context.spec.min_replicas);
-    let (count, reason) = if is_tolerated(need, replicas, &context.spec.behavior) && !at_bound {
-        (replicas, format!("{why}: within the tolerance"))
-    } else {
-        (count, format!("{why}: {count}"))
-    };
+    let (count, reason) = proportional(context, need, context.highest(), why);
     Opinion::Wants(Wish {
-        count,
-        is_relative: false,
-        covers_arrivals: policy.metric == Metric::TimeLag,
+        covers_arrivals: policy.is_time_lag(),
         may_scale_in: !policy.disable_scale_in,
-        reason,
+        ..Wish::of(count, reason)
     })
 }
 
@@ -101,11 +105,9 @@ fn without_rate(context: &Context<'_>, policy: &TargetTracking, is_behind: bool)
     }
     let enough = enough(context, policy).filter(|&count| count < replicas);
     let wish = |count, covers_arrivals, reason| Wish {
-        count,
-        is_relative: false,
         covers_arrivals,
         may_scale_in: !policy.disable_scale_in,
-        reason,
+        ..Wish::of(count, reason)
     };
     match enough {
         Some(count) => {
@@ -139,16 +141,15 @@ fn double(context: &Context<'_>, policy: &TargetTracking) -> Opinion {
     };
     let target = amount(policy.target);
     let why = format!("over {target} s behind, and no pod's rate is known yet");
+    let reason = if count > replicas {
+        format!("{why}: twice as many, {count}")
+    } else {
+        format!("{why}: waits for pods to run")
+    };
     Opinion::Wants(Wish {
-        count,
         is_relative: true,
-        covers_arrivals: false,
         may_scale_in: false,
-        reason: if count > replicas {
-            format!("{why}: twice as many, {count}")
-        } else {
-            format!("{why}: waits for pods to run")
-        },
+        ..Wish::of(count, reason)
     })
 }
 

@@ -198,7 +198,7 @@ fn while_one_policy_is_behind_no_other_scales_in() {
 #[test]
 fn without_a_rate_the_count_doubles_once_an_interval() {
     let mut spec = neutral(&time_lag_policy(5.0));
-    spec.partitions = crate::api::scaling::PartitionLevels::default();
+    spec.partitions = crate::api::steadiness::PartitionLevels::default();
     let mut scaler = Scaler::default();
     for (seconds, replicas, ready, expected) in [
         (0, 1, 0, 1),
@@ -248,7 +248,7 @@ fn a_doubling_waits_for_the_scale_out_cooldown() {
 #[test]
 fn a_group_without_a_rate_tries_one_level_fewer_per_window() {
     let mut spec = neutral(&time_lag_policy(30.0));
-    spec.partitions = crate::api::scaling::PartitionLevels::default();
+    spec.partitions = crate::api::steadiness::PartitionLevels::default();
     spec.behavior.scale_in.stabilization_window =
         Some(crate::api::common::Duration::from_secs(100));
     let quiet = |seconds, replicas, to| (seconds, replicas, 0, 0.0, 10.0, 10.0, Some(to));
@@ -272,7 +272,7 @@ fn a_group_without_a_rate_tries_one_level_fewer_per_window() {
 #[test]
 fn the_tolerance_never_keeps_a_bound_out_of_reach() {
     let mut spec = neutral(&lag_policy(10.0));
-    spec.behavior = crate::api::scaling::Behavior::default();
+    spec.behavior = crate::api::steadiness::Behavior::default();
     spec.behavior.scale_in.stabilization_window = Some(crate::api::common::Duration::from_secs(0));
     spec.min_replicas = 10;
     spec.max_replicas = 12;
@@ -290,7 +290,7 @@ fn the_tolerance_never_keeps_a_bound_out_of_reach() {
 #[test]
 fn the_cap_lies_on_the_count_not_on_the_metric() {
     let mut spec = neutral(&lag_policy(10.0));
-    spec.partitions = crate::api::scaling::PartitionLevels::default();
+    spec.partitions = crate::api::steadiness::PartitionLevels::default();
     run(
         "between cap and one more",
         &spec,

@@ -1,145 +1,18 @@
-//! A model of a consumer group, for closed loops: partitions, a rate for each pod, a time to
-//! start, a standstill at each change, commits in lumps. It knows nothing of the autoscaler.
-
-use std::collections::VecDeque;
+//! A consumer group and its autoscaler in a closed loop: the model of `sim`, one second a step, with
+//! arrivals that a test makes up as it goes.
 
 use super::*;
+pub use crate::sim::group::Model;
+use crate::sim::group::{Arrivals, Group};
 
-/// How the pods of the model behave.
-#[derive(Clone, Debug)]
-pub struct Model {
-    pub partitions: i32,
-    /// Records per second of one pod.
-    pub rate: f64,
-    /// Seconds until a new pod is ready.
-    pub startup: i64,
-    /// Seconds that the group stands still when its members change.
-    pub rebalance: i64,
-    /// Seconds between two commits.
-    pub commit: i64,
-}
-
-impl Default for Model {
-    fn default() -> Self {
-        Self {
-            partitions: 12,
-            rate: 400.0,
-            startup: 3,
-            rebalance: 2,
-            commit: 1,
-        }
-    }
-}
-
-/// The group as it runs, one second a step.
-#[derive(Clone, Debug)]
-pub struct Group {
-    model: Model,
-    now: i64,
-    ends: Vec<f64>,
-    read: Vec<f64>,
-    committed: Vec<f64>,
-    asked: i32,
-    members: i32,
-    starting: VecDeque<(i64, i32)>,
-    still_until: i64,
-}
-
-impl Group {
-    pub fn new(model: Model, replicas: i32) -> Self {
-        let partitions = usize::try_from(model.partitions).unwrap();
-        Self {
-            model,
-            now: 0,
-            ends: vec![0.0; partitions],
-            read: vec![0.0; partitions],
-            committed: vec![0.0; partitions],
-            asked: replicas,
-            members: replicas,
-            starting: VecDeque::new(),
-            still_until: 0,
-        }
-    }
-
-    /// Asks for so many pods from now on.
-    pub fn scale(&mut self, replicas: i32) {
-        if replicas == self.asked {
-            return;
-        }
-        self.asked = replicas;
-        let ready_at = self.now + self.model.startup;
-        let delay = if replicas > self.members {
-            ready_at
-        } else {
-            self.now
-        };
-        self.starting = VecDeque::from([(delay, replicas)]);
-    }
-
-    /// One second with so many arriving records, spread evenly over the partitions.
-    pub fn step(&mut self, arrivals: f64) {
-        self.now += 1;
-        while let Some(&(_, members)) = self.starting.front().filter(|(t, _)| *t <= self.now) {
-            self.starting.pop_front();
-            if members != self.members {
-                self.members = members;
-                self.still_until = self.now + self.model.rebalance;
-            }
-        }
-        let each = arrivals / f64::from(self.model.partitions);
-        for end in &mut self.ends {
-            *end += each;
-        }
-        if self.now >= self.still_until {
-            self.consume();
-            if self.now % self.model.commit == 0 {
-                self.committed.clone_from(&self.read);
-            }
-        }
-    }
-
-    fn consume(&mut self) {
-        let members = usize::try_from(self.members).unwrap();
-        for member in 0..members.min(self.ends.len()) {
-            let mut room = self.model.rate;
-            let share = (member..self.ends.len()).step_by(members);
-            let mut left = share.clone().count();
-            for partition in share {
-                let unread = self.ends[partition] - self.read[partition];
-                let taken = unread.min(room / f64::from(u32::try_from(left).unwrap()));
-                self.read[partition] += taken;
-                room -= taken;
-                left -= 1;
-            }
-        }
-    }
-
-    pub fn replicas(&self) -> i32 {
-        self.asked
-    }
-
-    pub fn lag(&self) -> f64 {
-        self.ends.iter().zip(&self.read).map(|(e, r)| e - r).sum()
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "small model numbers")]
-    pub fn observe(&self) -> Observation {
-        let offsets: Vec<(i64, i64)> = self
-            .ends
-            .iter()
-            .zip(&self.committed)
-            .map(|(&end, &committed)| (committed as i64, end as i64))
-            .collect();
-        let rebalancing = self.now < self.still_until;
-        Observation {
-            ready: self.members.min(self.asked),
-            group: if rebalancing {
-                GroupState::PreparingRebalance
-            } else {
-                GroupState::Stable
-            },
-            ..look(self.now, self.asked, &offsets)
-        }
+/// Pods as quick as those of the demo.
+pub fn model() -> Model {
+    Model {
+        partitions: 12,
+        rate_per_replica: 400.0,
+        startup: 3.0,
+        rebalance: 2.0,
+        commit_interval: 1.0,
     }
 }
 
@@ -154,10 +27,10 @@ pub struct Loop {
 }
 
 impl Loop {
-    pub fn new(spec: Autoscaling, group: Group) -> Self {
+    pub fn new(spec: Autoscaling, model: Model, replicas: i32) -> Self {
         Self {
             spec,
-            group,
+            group: Group::new(model, "t", at(0), replicas),
             scaler: Scaler::default(),
             observations: Vec::new(),
             decisions: Vec::new(),
@@ -168,12 +41,18 @@ impl Loop {
     pub fn run(&mut self, seconds: i64, mut arrivals: impl FnMut(i64) -> f64) -> &mut Self {
         let interval = i64::try_from(self.spec.interval.as_secs()).unwrap();
         for _ in 0..seconds {
-            self.group.step(arrivals(self.group.now));
-            if self.group.now % interval == 0 {
+            let now = self.seconds();
+            self.group.step(&Arrivals::Even(arrivals(now)));
+            if (now + 1) % interval == 0 {
                 self.decide();
             }
         }
         self
+    }
+
+    /// Seconds since the beginning.
+    fn seconds(&self) -> i64 {
+        self.group.now().as_second() - at(0).as_second()
     }
 
     fn decide(&mut self) {

@@ -102,7 +102,7 @@ fn bounds_apply_blind() {
 #[test]
 fn the_condition_names_what_limits() {
     let mut spec = neutral(&lag_policy(10.0));
-    spec.partitions = crate::api::scaling::PartitionLevels::default();
+    spec.partitions = crate::api::steadiness::PartitionLevels::default();
     let reason = |spec: &Autoscaling, offsets: &[(i64, i64)]| {
         let observation = look(0, 1, offsets);
         let decision = decide(

@@ -1,7 +1,7 @@
 //! Stories: a consumer group and its autoscaler in a closed loop.
 
 use super::{
-    group::{Group, Loop, Model},
+    group::{Loop, Model, model},
     properties::noise,
     *,
 };
@@ -26,13 +26,13 @@ fn surge(second: i64) -> f64 {
 
 fn demo_story(policies: &Value, interval: i64, model: Model) -> Loop {
     let spec = demo(policies, &format!("{interval}s"));
-    let mut story = Loop::new(spec, Group::new(model, 1));
+    let mut story = Loop::new(spec, model, 1);
     story.run(120, surge);
     assert_eq!(story.changes(), [], "quiet before the surge");
     story.run(60, surge);
     let (first, _, _) = story.changes()[0];
     assert!(first - 120 <= 2 * interval, "out after {} s", first - 120);
-    while story.group.lag() > 500.0 {
+    while story.group.unread() > 500.0 {
         story.run(1, surge);
         assert!(story.decisions.len() < 1000, "drains");
     }
@@ -58,13 +58,13 @@ fn demo_story(policies: &Value, interval: i64, model: Model) -> Loop {
 #[test]
 fn the_demo_scales_out_drains_and_scales_in_by_lag() {
     for interval in [2, 5] {
-        for startup in [1, 5, 10] {
-            for commit in [1, 2, 5] {
+        for startup in [1.0, 5.0, 10.0] {
+            for commit_interval in [1.0, 2.0, 5.0] {
                 let model = Model {
                     startup,
-                    commit,
-                    rebalance: 3,
-                    ..Model::default()
+                    commit_interval,
+                    rebalance: 3.0,
+                    ..model()
                 };
                 let story = demo_story(&lag_policy(1000.0), interval, model);
                 let peak = story.decisions.iter().map(|d| d.to).max();
@@ -83,12 +83,12 @@ fn the_demo_story_by_time_lag() {
             {"metric": "timeLag", "target": 5, "catchUp": "30s"}}]),
         "2s",
     );
-    let mut story = Loop::new(spec, Group::new(Model::default(), 1));
+    let mut story = Loop::new(spec, model(), 1);
     story.run(180, surge);
     let (first, _, _) = story.changes()[0];
     assert!(first - 120 <= 10, "out after {} s", first - 120);
     story.run(150, surge);
-    assert!(story.group.lag() < 500.0, "{:?}", story.changes());
+    assert!(story.group.unread() < 500.0, "{:?}", story.changes());
     assert_eq!(story.group.replicas(), 1, "{:?}", story.changes());
 }
 
@@ -99,12 +99,12 @@ fn noise_around_a_constant_load_does_not_make_it_flap() {
         for load in [150.0, 380.0, 700.0, 1000.0, 1450.0, 2000.0, 2700.0, 3300.0] {
             let spec = block(&json!({"maxReplicas": 12, "policies": policy}));
             let model = Model {
-                startup: 20,
-                rebalance: 5,
-                commit: 5,
-                ..Model::default()
+                startup: 20.0,
+                rebalance: 5.0,
+                commit_interval: 5.0,
+                ..model()
             };
-            let mut story = Loop::new(spec, Group::new(model, 6));
+            let mut story = Loop::new(spec, model, 6);
             let mut noise = noise(42);
             story.run(3600, |_| load * noise());
             let changes = story.changes();
@@ -121,13 +121,13 @@ fn noise_around_a_constant_load_does_not_make_it_flap() {
 fn lumps_of_commits_do_not_make_pods_look_faster() {
     let spec = block(&json!({"maxReplicas": 12, "policies": lag_policy(3000.0)}));
     let model = Model {
-        startup: 15,
-        rebalance: 4,
-        commit: 5,
-        ..Model::default()
+        startup: 15.0,
+        rebalance: 4.0,
+        commit_interval: 5.0,
+        ..model()
     };
     let mut noise = noise(0);
-    let mut story = Loop::new(spec, Group::new(model, 6));
+    let mut story = Loop::new(spec, model, 6);
     story.run(3600, |_| 2420.0 * noise());
     assert!(story.direction_changes() <= 2, "{:?}", story.changes());
     assert_eq!(story.group.replicas(), 12, "{:?}", story.changes());
@@ -140,10 +140,10 @@ fn it_settles_after_a_step_of_the_load() {
         for (before, after) in [(200.0, 2500.0), (300.0, 4000.0), (2500.0, 200.0)] {
             let spec = block(&json!({"maxReplicas": 12, "policies": policy}));
             let model = Model {
-                startup: 10,
-                ..Model::default()
+                startup: 10.0,
+                ..model()
             };
-            let mut story = Loop::new(spec, Group::new(model, 8));
+            let mut story = Loop::new(spec, model, 8);
             story.run(3600, |_| before);
             let settled = story.changes().len();
             story.run(1800, |_| after);
@@ -172,9 +172,9 @@ fn a_thousand_partitions_are_quick() {
     let spec = block(&json!({"maxReplicas": 100, "policies": time_lag_policy(30.0)}));
     let model = Model {
         partitions: 1000,
-        ..Model::default()
+        ..model()
     };
-    let mut story = Loop::new(spec, Group::new(model, 100));
+    let mut story = Loop::new(spec, model, 100);
     story.run(600, |_| 30_000.0);
     let observation = story.group.observe();
     #[expect(clippy::disallowed_methods, reason = "this test measures time")]

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::{
-    group::{Group, Loop, Model},
+    group::{Loop, Model, model},
     *,
 };
-use crate::api::scaling::Policy;
+use crate::api::policies::Policy;
 
 fn policy(name: &str, metric: &str, target: f64, disable_scale_in: bool) -> Policy {
     let policy = json!({"name": name, "targetTracking":
@@ -135,7 +135,7 @@ proptest! {
         spec in specs(), reset in resets(), looks in observations()
     ) {
         for (look, decision) in looks.iter().zip(decisions(&spec, reset, &looks)) {
-            let cap = Levels::of(&look.partitions, spec.partitions).cap().unwrap_or(i32::MAX);
+            let cap = Levels::of(&look.partitions, &look.partition_counts, spec.partitions).cap().unwrap_or(i32::MAX);
             let most = cap.max(spec.min_replicas).max(look.replicas);
             prop_assert!(decision.to <= most, "{} > {most}: {}", decision.to, decision.why);
         }
@@ -271,7 +271,7 @@ proptest! {
 /// A load with noise and a step, and a group that follows it.
 fn story() -> impl Strategy<Value = Loop> {
     let loads = (100.0..4000.0_f64, 100.0..4000.0_f64);
-    (loads, 1..20_i64, 1..6_i64, any::<bool>(), 0..1000_u64).prop_map(
+    (loads, 1..20_u32, 1..6_u32, any::<bool>(), 0..1000_u64).prop_map(
         |((before, after), startup, commit, by_time, seed)| {
             let policy = if by_time {
                 time_lag_policy(20.0)
@@ -283,12 +283,12 @@ fn story() -> impl Strategy<Value = Loop> {
                 "behavior": {"scaleIn": {"stabilizationWindow": "30s"}}, "policies": policy,
             }));
             let model = Model {
-                startup,
-                commit,
-                ..Model::default()
+                startup: startup.into(),
+                commit_interval: commit.into(),
+                ..model()
             };
             let mut noise = noise(seed);
-            let mut story = Loop::new(spec, Group::new(model, 4));
+            let mut story = Loop::new(spec, model, 4);
             story.run(500, |now| noise() * if now < 150 { before } else { after });
             story
         },
@@ -366,9 +366,9 @@ proptest! {
     ) {
         let policy = if by_time { time_lag_policy(30.0) } else { lag_policy(3000.0) };
         let spec = block(&json!({"maxReplicas": 12, "policies": policy}));
-        let model = Model { startup: 15, rebalance: 4, commit: 5, ..Model::default() };
+        let model = Model { startup: 15.0, rebalance: 4.0, commit_interval: 5.0, ..model() };
         let mut noise = noise(seed);
-        let mut story = Loop::new(spec, Group::new(model, 6));
+        let mut story = Loop::new(spec, model, 6);
         story.run(3600, |_| load * noise());
         prop_assert!(story.direction_changes() <= 2, "{:?}", story.changes());
     }
