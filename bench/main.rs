@@ -25,8 +25,11 @@ use std::{fs, path::Path, time::Instant};
 
 use figure::{Figure, Results};
 
+/// Measures some figures.
+type Measure = fn() -> Vec<Figure>;
+
 /// What can be measured, in order.
-const ALL: [(&str, fn() -> Vec<Figure>); 4] = [
+const ALL: [(&str, Measure); 4] = [
     ("quiet", quiet::measure),
     ("topics", topics::measure),
     ("memory", memory::measure),
