@@ -1,7 +1,7 @@
 # The two commands: `make demo` and `make test`. `make help` lists the rest.
 # Settings: hack/lib/settings.sh.
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down test test-fast check parts clean-cache help
+.PHONY: demo demo-down test test-fast bench check parts clean-cache help
 
 demo: ## A cluster, Kafka, the operator and the story of two pipelines
 	hack/cluster/up
@@ -15,6 +15,9 @@ test: ## Every test: core, real apiserver, real Kafka, and the demo on a cluster
 
 test-fast: ## Every test that needs no cluster
 	hack/test fast
+
+bench: ## What the operator costs: writes, memory, seconds; about 11 minutes
+	hack/bench
 
 check: ## Format, lints and generated files
 	cargo fmt --all --check
