@@ -19,6 +19,7 @@ mod properties;
 mod readings;
 mod remembered;
 mod stories;
+mod unhelped;
 mod zero;
 
 use std::collections::BTreeMap;
