@@ -40,8 +40,7 @@ use crate::{
 /// What a plan without a cluster takes for granted.
 const OFFLINE: &str = "planned without a cluster: nothing is there yet, and what the pipeline \
     refers to (Secrets, ConfigMaps, connector classes, observed topics) is taken to be there. \
-    Of bounds, patterns and rules between fields only those of autoscaling were checked. --live looks \
-    at the cluster";
+    --live looks at the cluster";
 
 /// Flags of `sluice plan`.
 #[derive(Debug, Args)]
