@@ -1,7 +1,7 @@
 # The two commands: `make demo` and `make test`. `make help` lists the rest.
 # Settings: hack/lib/settings.sh.
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down test test-fast check parts clean-cache help
+.PHONY: demo demo-down test test-fast bench check parts clean-cache help
 
 demo: ## A cluster, Kafka, the operator and the story of two pipelines
 	hack/cluster/up
@@ -16,10 +16,14 @@ test: ## Every test: core, real apiserver, real Kafka, and the demo on a cluster
 test-fast: ## Every test that needs no cluster
 	hack/test fast
 
+bench: ## What the operator costs: writes, memory, seconds; about 11 minutes
+	hack/bench
+
 check: ## Format, lints and generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	cargo run --quiet --package sluice -- crd | diff --unified crds/ingestionpipelines.yaml -
+	cargo run --quiet --package sluice -- crd --docs | diff --unified docs/reference.md -
 
 parts: ## What the tests need without a cluster: an apiserver, Kafka, kubectl, helm
 	hack/parts

@@ -37,6 +37,8 @@ KUBERNETES_VERSION=$(pinned kubernetes k8s.io/kubernetes)
 COREDNS_VERSION=$(pinned coredns github.com/coredns/coredns)
 KIND_VERSION=$(pinned kind sigs.k8s.io/kind)
 HELM_VERSION=$(pinned helm helm.sh/helm/v3)
+# As a module v0.311.3 is Prometheus 3.11.3.
+PROMETHEUS_VERSION=$(pinned prometheus github.com/prometheus/prometheus)
 KAFKA_VERSION=4.3.1
 DEBIAN=bookworm
 KAFKA=$CACHE/kafka/$KAFKA_VERSION

@@ -156,6 +156,12 @@ macro_rules! reasons {
             /// Every reason, for the documentation's test.
             pub const ALL: &'static [Self] = &[$(Self::$name,)+];
 
+            /// The reason of this word.
+            #[must_use]
+            pub fn of(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|reason| reason.as_str() == word)
+            }
+
             /// The word in `reason` fields.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
@@ -250,6 +256,18 @@ reasons! {
     Scaling,
     /// No connector has an `autoscaling` block.
     NotConfigured,
+    /// `autoscaling.mode` is `Shadow`: decisions are made and shown, and nobody acts.
+    Shadow,
+    /// `autoscaling.mode` is `Off`: nothing is decided.
+    ScalingOff,
+    /// A person suspended scale-out or scale-in.
+    ScalingSuspended,
+    /// A person set the count, and it is left alone for a time.
+    Overridden,
+    /// The broker would soon forget the commits of a group without pods.
+    OffsetsExpiring,
+    /// The spec works, and probably not as meant.
+    SpecWarning,
     /// An `HorizontalPodAutoscaler` or `ScaledObject` targets the same Deployment.
     ConflictingScaler,
     /// Lag, or a part of it, cannot be read: no scale-in.
@@ -258,8 +276,20 @@ reasons! {
     ScaledOut,
     /// The replica count changed.
     ScaledIn,
+    /// A metric cannot be used as it is declared: nothing scales in by it.
+    MetricInvalid,
+    /// A metric cannot be read: no scale-in by it.
+    MetricUnknown,
     /// More replicas cannot help: there are no more partitions to share.
     PartitionLimited,
+    /// More replicas cannot help: a partition gets more than one of them can process.
+    HotPartition,
+    /// More replicas cannot help: partitions with unread records make no progress.
+    StuckPartitions,
+    /// More replicas did not help: the last scale-out brought nothing.
+    ScaleOutIneffective,
+    /// Kafka would delete unread records before they are read.
+    RetentionAtRisk,
     /// The wanted count lies outside the declared bounds.
     AtMaximum,
     /// Something outside the cluster was left behind at deletion.

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    decisions::{DecisionStatus, ScalingMemory},
+    decisions::{DecisionStatus, ScalingMemory, ShadowReplicas},
     pods::{
         EnvFrom, EnvVar, ImagePullPolicy, LABEL_VALUE, LocalRef, Port, Probe, Resources,
         Toleration, TopologySpread, Volume,
@@ -324,6 +324,13 @@ pub struct ConnectorStatus {
     /// The count that Sluice wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_replicas: Option<i32>,
+    /// The count that Sluice would want, were `autoscaling.mode` not `Shadow`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow_replicas: Option<i32>,
+    /// What each policy that plays no part would have done; at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub shadow: Vec<ShadowReplicas>,
     /// Tasks of a connector in Connect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<TaskCounts>,

@@ -5,6 +5,7 @@ pub mod common;
 pub mod connectors;
 pub mod decisions;
 pub mod kafka;
+pub mod metrics;
 pub mod pipeline;
 pub mod pods;
 pub mod policies;

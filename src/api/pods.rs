@@ -70,7 +70,7 @@ pub struct EnvVarSource {
 
 /// One key of a Secret or `ConfigMap` in the pipeline's namespace.
 #[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 pub struct KeyRef {
     /// Name of the object.

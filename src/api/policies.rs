@@ -62,6 +62,14 @@ pub enum PolicyKind<'a> {
 }
 
 impl Policy {
+    /// Whether the policy plays no part and only says what it would do: `mode: Shadow`, or a forecast
+    /// that is only shown.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        let forecast = self.predictive.as_ref().map(|forecast| forecast.mode);
+        self.mode == PolicyMode::Shadow || forecast == Some(PredictiveMode::ForecastOnly)
+    }
+
     /// The kind; none where the definition's rules were not applied.
     #[must_use]
     pub fn kind(&self) -> Option<PolicyKind<'_>> {
@@ -160,7 +168,7 @@ impl TargetTracking {
     /// How full a replica is planned, above 0 and at most 1.
     #[must_use]
     pub fn utilization(&self) -> f64 {
-        self.utilization.unwrap_or(0.7)
+        self.utilization.unwrap_or(UTILIZATION)
     }
 
     /// Within what time a backlog is worked off, in seconds, at least 1.
@@ -170,6 +178,9 @@ impl TargetTracking {
             .map_or(600.0, |time| time.as_secs_f64().max(1.0))
     }
 }
+
+/// How full a replica is planned, unless a policy says otherwise.
+const UTILIZATION: f64 = 0.7;
 
 /// Unread records over all partitions.
 pub const LAG: &str = "lag";
@@ -182,7 +193,7 @@ pub const CONSUME_RATE: &str = "consumeRate";
 /// Partitions with unread records.
 pub const LAGGING_PARTITIONS: &str = "laggingPartitions";
 /// The series that are always there and are sums over the replicas.
-const SUMS: [&str; 4] = [LAG, ARRIVAL_RATE, CONSUME_RATE, LAGGING_PARTITIONS];
+pub const SUMS: [&str; 4] = [LAG, ARRIVAL_RATE, CONSUME_RATE, LAGGING_PARTITIONS];
 
 /// When a metric's value is beyond a threshold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -215,7 +226,8 @@ pub enum AdjustmentType {
     /// So many pods more, or fewer when negative.
     #[default]
     ChangeInCapacity,
-    /// So many per cent of the count more, or fewer when negative.
+    /// So many per cent of the count more, or fewer when negative. A part of a pod counts as one,
+    /// and beyond that the change is rounded towards zero.
     PercentChangeInCapacity,
     /// This count.
     ExactCapacity,
@@ -239,7 +251,8 @@ pub enum MetricAggregation {
 #[x_kube(validation = Rule::new("!has(self.period) || (duration(self.period) >= duration('1s') && duration(self.period) <= duration('1h'))")
     .message("period must lie between 1s and 1h: for example period: 1m"))]
 pub struct Step {
-    /// The series that is compared.
+    /// The series that is compared. When a scale-in is rehearsed, a name of `metrics` is taken for
+    /// an average over the pods, which rises as their number falls.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z_][a-zA-Z0-9_]*$"))]
     pub metric: String,
     /// The value that it is compared with.
@@ -303,7 +316,8 @@ pub struct StepAdjustment {
         .message("cooldown must not exceed 24h")
 )]
 pub struct Simple {
-    /// The series that is compared.
+    /// The series that is compared. When a scale-in is rehearsed, a name of `metrics` is taken for
+    /// an average over the pods, which rises as their number falls.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z_][a-zA-Z0-9_]*$"))]
     pub metric: String,
     /// The value that it is compared with.
@@ -358,10 +372,13 @@ const fn five_minutes() -> Duration {
     validation = Rule::new("!has(self.timeWindow) || duration(self.timeWindow) <= duration('12h')")
         .message("timeWindow must not exceed 12h: for example timeWindow: 5m"),
     validation = Rule::new("!has(self.timeGrain) || duration(self.timeGrain) >= duration('1s')")
-        .message("timeGrain must be at least 1s: for example timeGrain: 1m")
+        .message("timeGrain must be at least 1s: for example timeGrain: 1m"),
+    validation = Rule::new("!has(self.cooldown) || duration(self.cooldown) <= duration('168h')")
+        .message("cooldown must not exceed 168h (7 days)")
 )]
 pub struct ScaleRule {
-    /// The series that is compared.
+    /// The series that is compared. When a scale-in is rehearsed, a name of `metrics` is taken for
+    /// an average over the pods, which rises as their number falls.
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z_][a-zA-Z0-9_]*$"))]
     pub metric: String,
     /// How the samples of one grain become one value. Default `Average`.
@@ -393,7 +410,8 @@ pub struct ScaleRule {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 100_000))]
     pub value: i32,
-    /// How long no rule acts after this one did, 0s to 168h. Default 5m.
+    /// How long no rule of this policy acts after this one did, 0s to 168h; after a rule that
+    /// removed pods those that add some may all the same. Default 5m.
     #[serde(default = "five_minutes")]
     pub cooldown: Duration,
 }
@@ -464,7 +482,8 @@ pub enum ChangeType {
     /// So many pods more or fewer.
     #[default]
     ChangeCount,
-    /// So many per cent more or fewer.
+    /// So many per cent more or fewer. Azure does not document how it rounds; here a part of a pod
+    /// counts as one, and beyond that the change is rounded towards zero, as AWS does.
     PercentChangeCount,
     /// This count.
     ExactCount,
@@ -483,11 +502,12 @@ pub struct LagThreshold {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub activation_lag_threshold: i64,
-    /// How a partition without a commit counts, for this policy only: `latest` counts 1 record,
-    /// `earliest` all of them. Default `latest`.
+    /// How a partition without a commit counts, for this policy only: `latest` counts nothing,
+    /// `earliest` the records that its log still holds. Default `latest`.
     #[serde(default)]
     pub offset_reset_policy: OffsetResetPolicy,
-    /// Leave out partitions whose commit did not move since the sample before.
+    /// Leave out partitions that are stuck: behind, and without a commit for at least three samples
+    /// and two commit intervals.
     #[serde(default)]
     pub exclude_persistent_lag: bool,
     /// Never more pods than partitions with lag.
@@ -546,6 +566,14 @@ pub struct Predictive {
 
 const fn one_week() -> Duration {
     Duration::from_secs(7 * 24 * 3600)
+}
+
+impl Predictive {
+    /// How full a replica is planned, above 0 and at most 1.
+    #[must_use]
+    pub fn utilization(&self) -> f64 {
+        self.utilization.unwrap_or(UTILIZATION)
+    }
 }
 
 /// Whether a forecast acts.

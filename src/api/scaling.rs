@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     common::Duration,
+    metrics::SeriesSource,
     policies::Policy,
     schedules::{Profile, Schedule, Suspension},
     steadiness::{Behavior, Cooldown, PartitionLevels},
@@ -26,7 +27,16 @@ use super::{
     validation = Rule::new("!has(self.interval) || (duration(self.interval) >= duration('1s') && duration(self.interval) <= duration('5m'))")
         .message("interval must lie between 1s and 5m: for example interval: 5s"),
     validation = Rule::new("!has(self.warmup) || duration(self.warmup) <= duration('1h')")
-        .message("warmup must not exceed 1h: set it to the time that a pod needs until it processes records")
+        .message("warmup must not exceed 1h: set it to the time that a pod needs until it processes records"),
+    validation = Rule::new("!has(self.overrideFor) || duration(self.overrideFor) <= duration('168h')")
+        .message("overrideFor must not exceed 168h (7 days)"),
+    // Every end of a step is the beginning of exactly one other, but for the outermost, which is open
+    // or the threshold itself. The same of a profile's policies would cost too much here: those are
+    // checked when they are planned.
+    validation = Rule::new("self.policies.all(p, !has(p.step) || (p.step.steps.filter(s, !has(s.lowerBound)).size() <= 1 && p.step.steps.all(s, !has(s.upperBound) || p.step.steps.exists_one(t, has(t.lowerBound) && t.lowerBound == s.upperBound) || (s.upperBound <= 0.0 && p.step.steps.all(t, has(t.upperBound) && t.upperBound <= s.upperBound)))))")
+        .message("step.steps: a step ends where no other begins, or several do: every upperBound is the lowerBound of exactly one other step, and the highest step has none, unless it ends at the threshold (0)"),
+    validation = Rule::new("self.policies.all(p, !has(p.step) || (p.step.steps.filter(s, !has(s.upperBound)).size() <= 1 && p.step.steps.all(s, !has(s.lowerBound) || p.step.steps.exists_one(t, has(t.upperBound) && t.upperBound == s.lowerBound) || (s.lowerBound >= 0.0 && p.step.steps.all(t, has(t.lowerBound) && t.lowerBound >= s.lowerBound)))))")
+        .message("step.steps: a step begins where no other ends, or several do: every lowerBound is the upperBound of exactly one other step, and the lowest step has none, unless it begins at the threshold (0)")
 )]
 pub struct Autoscaling {
     /// Fewest pods, 0 to 1,000; 0 lets the connector scale to zero. Default 1.
@@ -85,6 +95,11 @@ pub struct Autoscaling {
     /// What the autoscaler is kept from, for a time.
     #[serde(default)]
     pub suspend: Suspension,
+    /// Further series by name, for policies and for each other, at most 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub metrics: Vec<SeriesSource>,
 }
 
 /// Whether decisions are carried out.
@@ -100,14 +115,18 @@ pub enum Mode {
 }
 
 /// From zero pods to one, and back. Above one the policies decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.idleFor) || duration(self.idleFor) <= duration('168h')")
+    .message("idleFor must not exceed 168h (7 days): for example idleFor: 5m"))]
 pub struct Activation {
-    /// From zero when more records than this are unread. Default 0.
+    /// From zero when more records than this are unread. Default 0. A `lagThreshold` policy may ask
+    /// for more.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub lag: i64,
-    /// To zero only after no record was unread for so long, proven; 0s to 168h, default 5m.
+    /// To zero only after no record was unread for so long, proven: every partition is read and has
+    /// a commit at its end, and no record arrives. 0s to 168h, default 5m.
     #[serde(default = "five_minutes")]
     pub idle_for: Duration,
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{common::Duration, policies::Policy};
 
-/// A scheduled action of AWS: other bounds from each occurrence on, or a count set once.
+/// A scheduled action of AWS: other bounds from each occurrence on, or a count set once. Where
+/// several hold, the latest occurrence decides each bound; of two at once, the larger value.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -23,7 +24,9 @@ use super::{common::Duration, policies::Policy};
     validation = Rule::new("!has(self.at) || !(has(self.start) || has(self.end))")
         .message("start and end bound the life of a cron schedule; at is one time: remove them"),
     validation = Rule::new("!has(self.start) || !has(self.end) || self.start < self.end")
-        .message("start must be before end")
+        .message("start must be before end"),
+    validation = Rule::new("!has(self.duration) || (duration(self.duration) >= duration('1s') && duration(self.duration) <= duration('168h'))")
+        .message("duration must lie between 1s and 168h: for example duration: 8h")
 )]
 pub struct Schedule {
     /// The schedule's name, unique within the block.
@@ -32,9 +35,13 @@ pub struct Schedule {
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     )]
     pub name: String,
-    /// When it occurs: minute, hour, day of month, month, day of week, as in cron.
+    /// When it occurs: minute, hour, day of month, month, day of week, as in cron. A time that the
+    /// clocks skip is taken right after the change, one that they repeat counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 9, max = 100), regex(pattern = r"^\S+(\s+\S+){4}$"))]
+    #[schemars(
+        length(min = 9, max = 100),
+        regex(pattern = r"^[-0-9A-Za-z*,/]+(\s+[-0-9A-Za-z*,/]+){4}$")
+    )]
     pub schedule: Option<String>,
     /// When it occurs, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,7 +92,7 @@ pub struct Profile {
     pub name: String,
     /// Its bounds.
     pub capacity: ProfileCapacity,
-    /// Its policies, in place of the block's.
+    /// Its policies, in place of the block's; without any the count only keeps within the bounds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -137,8 +144,10 @@ pub struct FixedDate {
 const LOCAL: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$";
 
 /// A time of every week, in local wall time: from each combination of day, hour and minute on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.duration) >= duration('1s') && duration(self.duration) <= duration('168h')")
+    .message("duration must lie between 1s and 168h: for example duration: 10h"))]
 pub struct Recurrence {
     /// On which days.
     #[schemars(length(min = 1, max = 7))]
@@ -180,7 +189,7 @@ pub struct Suspension {
     /// No policy removes pods.
     #[serde(default)]
     pub scale_in: bool,
-    /// No schedule occurs; one that is missed is not made up for.
+    /// No schedule has an effect; what occurs meanwhile is not made up for.
     #[serde(default)]
     pub schedules: bool,
     /// Until then; left out, until it is taken back.

@@ -82,10 +82,7 @@ pub async fn pipeline(
         );
     }
     let scaled = plan.scaling.iter().filter_map(|(name, scaling)| {
-        let decided = scaling
-            .decided
-            .as_ref()
-            .filter(|d| d.acts && d.from != d.to)?;
+        let decided = scaling.decided.as_ref().filter(|d| d.writes())?;
         Some(connectors::scale(
             sinks,
             target,

@@ -65,7 +65,7 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         .map(|(_, topic)| topic)
         .collect();
     if !new.is_empty() {
-        let call = write::create_topics(client, &new);
+        let call = async { write::create_topics(client, &new).await.map(created) };
         lanes.batch(CREATE_TOPIC, names(&new), call).await;
     }
     let grown: Vec<(String, i32)> = lanes.owned(|step| {
@@ -97,6 +97,17 @@ async fn in_kafka(lanes: &mut Lanes<'_>, client: &Client) {
         let call = write::delete_topics(client, &names);
         lanes.batch(DELETE_TOPIC, names.clone(), call).await;
     }
+}
+
+/// A topic that is already there is as good as created: brokers are late to show a new one to those
+/// who look, and the next look sees what became of it.
+fn created(mut results: write::ByTopic) -> write::ByTopic {
+    for result in results.values_mut() {
+        if result.as_ref().is_err_and(kafka::Error::is_already_there) {
+            *result = Ok(());
+        }
+    }
+    results
 }
 
 fn new_topic(topic: &Topic) -> NewTopic {
@@ -196,5 +207,29 @@ impl<'a> Lanes<'a> {
                 result.map_err(|error| kafka_failure(&error, Reason::TopicRefused)),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_topic_that_is_already_there_counts_as_created() {
+        let refused = |code: &str| kafka::Error::Refused {
+            call: "CreateTopics",
+            code: code.to_owned(),
+            message: None,
+        };
+        let results = write::ByTopic::from([
+            ("late".to_owned(), Err(refused("TOPIC_ALREADY_EXISTS"))),
+            (
+                "wide".to_owned(),
+                Err(refused("INVALID_REPLICATION_FACTOR")),
+            ),
+        ]);
+        let results = created(results);
+        assert!(results["late"].is_ok());
+        assert!(results["wide"].is_err());
     }
 }

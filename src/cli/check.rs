@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 
 use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
-    output::{self, Format, OutputArgs},
+    output::{self, ObjectArgs},
     settings,
 };
 use crate::{api::IngestionPipeline, class::Class, k8s};
@@ -40,7 +40,7 @@ pub struct CheckArgs {
     #[arg(long)]
     as_operator: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ObjectArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -118,9 +118,12 @@ fn print(args: &CheckArgs, lines: &[Line], found: &pipelines::Found) -> anyhow::
         (Some(_), [pipeline]) => conditions(pipeline),
         _ => &[],
     };
-    if args.output.format == Format::Json {
-        return output::json(&json!({"checks": lines, "conditions": conditions}));
-    }
+    let object = json!({"checks": lines, "conditions": conditions});
+    let table = || table(lines, conditions);
+    args.output.format.print(&object, table)
+}
+
+fn table(lines: &[Line], conditions: &[Condition]) -> String {
     let mut rows = vec![["CHECK", "OBJECT", "RESULT", "MESSAGE"].map(str::to_owned)];
     rows.extend(lines.iter().map(|line| {
         let outcome = match line.outcome {
@@ -131,14 +134,15 @@ fn print(args: &CheckArgs, lines: &[Line], found: &pipelines::Found) -> anyhow::
         let (check, outcome) = (line.check.to_owned(), outcome.to_owned());
         [check, line.object.clone(), outcome, line.message.clone()]
     }));
-    print!("{}", output::columns(&rows));
+    let mut text = output::columns(&rows);
     if !conditions.is_empty() {
         let mut rows = vec![["CONDITION", "STATUS", "REASON", "MESSAGE"].map(str::to_owned)];
         let row = |c: &Condition| [&c.type_, &c.status, &c.reason, &c.message].map(Clone::clone);
         rows.extend(conditions.iter().map(row));
-        print!("\n{}", output::columns(&rows));
+        text.push('\n');
+        text.push_str(&output::columns(&rows));
     }
-    Ok(())
+    text
 }
 
 fn conditions(pipeline: &IngestionPipeline) -> &[Condition] {

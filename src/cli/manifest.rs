@@ -1,16 +1,18 @@
 //! Manifests: YAML or JSON files with one document or several, read as strictly as the apiserver
-//! reads them with `fieldValidation=Strict`, with the place of what is wrong. Bounds, patterns and
-//! rules between fields are the apiserver's to check.
+//! reads them with `fieldValidation=Strict`, and checked as it does at admission, with the place of
+//! what is wrong.
+
+mod schema;
 
 use std::{fs, io::Read as _, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
-};
 use serde_json::Value;
 
-use crate::api::{self, IngestionPipeline};
+use crate::{
+    api::IngestionPipeline,
+    plan::scaling::problems::{Problem, Severity},
+};
 
 const API_VERSION: &str = "sluice.dev/v1alpha1";
 const KIND: &str = "IngestionPipeline";
@@ -36,8 +38,8 @@ pub struct Pipeline {
 /// Reads a file, or standard input for `-`.
 ///
 /// # Errors
-/// When it cannot be read, is no YAML, or holds a pipeline that the apiserver would refuse for its
-/// form; the message says where.
+/// When it cannot be read, is no YAML, or holds a pipeline that the apiserver would refuse; the
+/// message says where.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Document>> {
     let name = path.display().to_string();
     let text = if name == "-" {
@@ -81,10 +83,8 @@ fn document(place: String, written: Value) -> anyhow::Result<Document> {
     if version != API_VERSION {
         bail!("{place}: apiVersion is {version}, this program knows {API_VERSION}");
     }
-    let unknown = unknown_fields(&written);
-    if !unknown.is_empty() {
-        bail!("{place}: unknown field: {}", unknown.join(", "));
-    }
+    let written = schema::without_nulls(written);
+    refuse_all(&place, schema::refusals(&written))?;
     let object: IngestionPipeline =
         serde_path_to_error::deserialize(&written).map_err(|error| {
             match error.path().to_string().as_str() {
@@ -95,6 +95,7 @@ fn document(place: String, written: Value) -> anyhow::Result<Document> {
     if object.metadata.name.is_none() {
         bail!("{place}: metadata.name is missing");
     }
+    refuse_all(&place, schema::broken_rules(&written)?)?;
     Ok(Document::Pipeline(Box::new(Pipeline {
         place,
         written,
@@ -102,44 +103,27 @@ fn document(place: String, written: Value) -> anyhow::Result<Document> {
     })))
 }
 
-/// The paths of fields of `spec` that the schema does not have.
-fn unknown_fields(written: &Value) -> Vec<String> {
-    let crd = api::crd();
-    let schema = crd.spec.versions.into_iter().next().and_then(|v| v.schema);
-    let root = schema.and_then(|schema| schema.open_api_v3_schema);
-    let spec = root.and_then(|root| root.properties?.remove("spec"));
-    let mut found = Vec::new();
-    if let (Some(schema), Some(value)) = (spec, written.get("spec")) {
-        walk("spec", value, &schema, &mut found);
+/// Refuses an `autoscaling` block, named `block` in the text, that cannot be used as it is.
+///
+/// # Errors
+/// When something of it is refused; the text has a line for each reason.
+pub fn refuse(block: &str, problems: &[Problem]) -> anyhow::Result<()> {
+    let refused = problems.iter().filter(|p| p.severity == Severity::Refused);
+    let refused: Vec<String> = refused.map(|p| format!("{block}.{p}")).collect();
+    if refused.is_empty() {
+        return Ok(());
     }
-    found
+    bail!("{}", refused.join("\n"))
 }
 
-fn walk(path: &str, value: &Value, schema: &JSONSchemaProps, found: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = format!("{path}.{key}");
-                let property = schema.properties.as_ref().and_then(|p| p.get(key));
-                match (property, &schema.additional_properties) {
-                    (Some(property), _) => walk(&path, value, property, found),
-                    (None, Some(JSONSchemaPropsOrBool::Schema(values))) => {
-                        walk(&path, value, values, found);
-                    }
-                    (None, Some(JSONSchemaPropsOrBool::Bool(true))) => {}
-                    _ if schema.x_kubernetes_preserve_unknown_fields == Some(true) => {}
-                    _ => found.push(path),
-                }
-            }
-        }
-        Value::Array(items) => {
-            if let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items {
-                for (index, item) in items.iter().enumerate() {
-                    walk(&format!("{path}[{index}]"), item, schema, found);
-                }
-            }
-        }
-        _ => {}
+fn refuse_all(place: &str, mut refusals: Vec<String>) -> anyhow::Result<()> {
+    match refusals.len() {
+        0 => Ok(()),
+        1 => bail!("{place}: {}", refusals.remove(0)),
+        count => bail!(
+            "{place}: {count} fields are wrong:\n  {}",
+            refusals.join("\n  ")
+        ),
     }
 }
 
@@ -171,11 +155,20 @@ mod tests {
             ),
             (
                 spec("[{name: a, partition: 3}]"),
-                "f.yaml: unknown field: spec.topics[0].partition",
+                "f.yaml: spec.topics[0].partition: unknown field",
+            ),
+            (
+                spec("[{name: a, partition: 3, partitions: 0}]"),
+                "f.yaml: 2 fields are wrong:\n  spec.topics[0].partition: unknown field\n  \
+                 spec.topics[0].partitions: Invalid value: 0",
+            ),
+            (
+                spec("[{name: a, replicationFactor: 1, minInSyncReplicas: 2}]"),
+                "f.yaml: spec.topics[0]: minInSyncReplicas must not exceed replicationFactor",
             ),
             (
                 format!("{HEAD}metadata: {{name: p}}\n"),
-                "f.yaml: missing field `spec`",
+                "f.yaml: spec: Required value",
             ),
             ("a: [".to_owned(), "f.yaml: "),
             (

@@ -8,11 +8,14 @@ mod crd;
 mod manifest;
 mod output;
 mod plan;
+mod reference;
 mod run;
 mod settings;
 mod simulate;
 mod startup;
 mod top;
+mod view;
+mod why;
 
 use std::{path::Path, process::ExitCode};
 
@@ -53,9 +56,12 @@ enum Command {
     /// Watch a pipeline: lag, rates, replicas and the last decision of each connector.
     #[command(after_help = TOP)]
     Top(Box<top::TopArgs>),
+    /// Say why an autoscaler decided as it did, and what would change that.
+    #[command(after_help = WHY)]
+    Why(Box<why::WhyArgs>),
     /// Print the custom resource definition.
     #[command(after_help = CRD)]
-    Crd,
+    Crd(crd::CrdArgs),
     /// Print what a shell needs to complete this command line.
     #[command(after_help = COMPLETIONS)]
     Completions(completions::CompletionsArgs),
@@ -99,9 +105,19 @@ Examples:
   sluice top readings -n plant                  # redrawn every 2 s
   sluice top readings --once                    # one line a connector, for scripts";
 
+const WHY: &str = "\
+Examples:
+  sluice why readings -n plant                  # every connector with an autoscaler
+  sluice why readings enrich --last 10          # its last ten decisions
+  sluice why readings enrich -o json
+
+From the operator, else from status, marked with its age. Exit status: 0 when every count follows its
+policies, 1 when one does not (the first line under it says why), 2 when that cannot be told.";
+
 const CRD: &str = "\
-Example:
-  sluice crd | kubectl apply --server-side -f -";
+Examples:
+  sluice crd | kubectl apply --server-side -f -
+  sluice crd --docs                             # a page of every field";
 
 const COMPLETIONS: &str = "\
 Examples:
@@ -126,9 +142,10 @@ pub fn main() -> ExitCode {
     let args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match args.command {
         Command::Run(args) => run::run(*args),
-        Command::Crd => crd::crd(),
+        Command::Crd(args) => crd::crd(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Top(args) => top::top(&args),
+        Command::Why(args) => why::why(&args),
         Command::Check(args) => check::check(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Completions(args) => Ok(completions::completions(&args, Args::command())),

@@ -19,7 +19,7 @@ use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
     manifest::{self, Document, Pipeline},
     now,
-    output::{self, Format, OutputArgs},
+    output::{self, ObjectArgs},
     settings,
 };
 use crate::{
@@ -32,13 +32,15 @@ use crate::{
     plan::{
         self, Finding, Identity, Known, Look, Settings, Severity, Unknown, changes, offline,
         pipeline::{LookSeen, Subject},
+        scaling::problems,
     },
+    prometheus,
 };
 
 /// What a plan without a cluster takes for granted.
 const OFFLINE: &str = "planned without a cluster: nothing is there yet, and what the pipeline \
     refers to (Secrets, ConfigMaps, connector classes, observed topics) is taken to be there. \
-    Bounds, patterns and rules between fields were not checked. --live looks at the cluster";
+    --live looks at the cluster";
 
 /// Flags of `sluice plan`.
 #[derive(Debug, Args)]
@@ -49,7 +51,7 @@ pub struct PlanArgs {
     #[arg(long)]
     live: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: ObjectArgs,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -112,6 +114,9 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
             Document::Other(what) => eprintln!("note: passed over: {what}"),
         }
     }
+    for pipeline in &pipelines {
+        refuse(pipeline)?;
+    }
     let planned = if args.live {
         Runtime::new()?.block_on(live(args, &pipelines))?
     } else {
@@ -119,15 +124,26 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<ExitCode> {
         let one = |pipeline: &Pipeline| without_cluster(args, pipeline);
         pipelines.iter().map(one).collect::<anyhow::Result<_>>()?
     };
-    match args.output.format {
-        Format::Json => output::json(&json!({
-            "live": args.live,
-            "changes": planned.iter().any(Planned::changes),
-            "pipelines": planned,
-        }))?,
-        Format::Table => print!("{}", table(&planned)),
-    }
+    let object = json!({
+        "live": args.live,
+        "changes": planned.iter().any(Planned::changes),
+        "pipelines": planned,
+    });
+    args.output.format.print(&object, || table(&planned))?;
     Ok(verdict(&planned))
+}
+
+/// Refuses a pipeline with an `autoscaling` block that cannot be used as it is.
+fn refuse(pipeline: &Pipeline) -> anyhow::Result<()> {
+    for connector in &pipeline.object.spec.connectors {
+        let block = format!(
+            "{}: spec.connectors[{}].autoscaling",
+            pipeline.place, connector.name
+        );
+        let problems = connector.autoscaling.as_ref().map(problems::problems);
+        manifest::refuse(&block, &problems.unwrap_or_default())?;
+    }
+    Ok(())
 }
 
 fn verdict(planned: &[Planned]) -> ExitCode {
@@ -173,6 +189,7 @@ async fn live(args: &PlanArgs, pipelines: &[Pipeline]) -> anyhow::Result<Vec<Pla
         kafka: Pool::new(PoolSettings::default()),
         credentials: Credentials::default(),
         connect: connect::Client::new()?,
+        prometheus: prometheus::Client::new()?,
         operator_namespace: settings.operator_namespace.clone(),
     };
     let mut planned = Vec::new();
@@ -267,6 +284,7 @@ impl PlanArgs {
             operator_namespace: self.operator.operator_namespace.clone(),
             deletion_deadline: Duration::ZERO,
             status_interval: Duration::ZERO,
+            prometheus_servers: Vec::new(),
         });
         if let Some(image) = &self.connect_image {
             settings.connect_image.clone_from(image);

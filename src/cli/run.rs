@@ -29,6 +29,7 @@ use crate::{
     },
     kafka::{Pool, PoolSettings},
     observe::{Sources, credentials::Credentials},
+    prometheus,
     reconcile::{Context, controller},
     report::Reporter,
     telemetry::{
@@ -235,6 +236,7 @@ fn context(
         kafka: Pool::new(PoolSettings::default()),
         credentials: Credentials::default(),
         connect: connect.clone(),
+        prometheus: prometheus::Client::new()?,
         operator_namespace: settings.operator_namespace.clone(),
     };
     let sinks = Sinks {

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use clap::{ArgAction, Args};
 use jiff::Timestamp;
+use reqwest::Url;
 
 use crate::{k8s::lease, plan, telemetry::log::Format};
 
@@ -62,6 +63,15 @@ pub struct RunArgs {
     /// At most this often are measured numbers written into status.
     #[arg(long, env = "SLUICE_STATUS_INTERVAL", default_value = "30s", value_parser = duration)]
     status_interval: Duration,
+    /// Addresses of the Prometheus servers that pipelines may have queries put to, separated by
+    /// commas; empty for none.
+    #[arg(
+        long,
+        env = "SLUICE_PROMETHEUS_SERVERS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    prometheus_servers: Servers,
     /// Address of metrics, health and live values.
     #[arg(long, env = "SLUICE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
@@ -101,6 +111,38 @@ impl FromStr for Namespaces {
     }
 }
 
+/// Addresses of HTTP servers.
+#[derive(Clone, Debug)]
+struct Servers(Vec<String>);
+
+impl FromStr for Servers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let listed = text.split(',').map(str::trim);
+        let named = listed.filter(|server| !server.is_empty());
+        named.map(server).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+fn server(text: &str) -> Result<String, String> {
+    let is_plain = |url: &Url| {
+        ["http", "https"].contains(&url.scheme())
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    };
+    match Url::parse(text) {
+        Ok(url) if is_plain(&url) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "`{text}` is no address of a server: write it as http://prometheus.monitoring.svc:9090, \
+             without a user, a query or a fragment"
+        )),
+    }
+}
+
 impl RunArgs {
     /// The namespaces whose pipelines are worked on; none for all.
     pub fn watch_namespaces(&self) -> &[String] {
@@ -127,6 +169,7 @@ impl RunArgs {
             operator_namespace: self.operator_namespace.clone(),
             deletion_deadline: self.deletion_deadline,
             status_interval: self.status_interval,
+            prometheus_servers: self.prometheus_servers.0.clone(),
         }
     }
 }
@@ -185,6 +228,24 @@ mod tests {
         assert_eq!(named("--watch-namespaces="), [""; 0]);
         let wrong = parse("--watch-namespaces=a,B").err().unwrap();
         assert!(wrong.contains("`B` is no namespace"), "{wrong}");
+    }
+
+    #[test]
+    fn prometheus_servers_are_plain_addresses() {
+        let listed = |flag: &str| parse(flag).map(|args| args.settings().prometheus_servers);
+        let flag = "--prometheus-servers=http://a:9090, https://b/p/";
+        assert_eq!(listed(flag).unwrap(), ["http://a:9090", "https://b/p/"]);
+        assert!(listed("--prometheus-servers=").unwrap().is_empty());
+        for wrong in [
+            "file:///etc/passwd",
+            "a:9090",
+            "http://u:p@a",
+            "http://a?x",
+            "http://",
+        ] {
+            let said = listed(&format!("--prometheus-servers={wrong}")).unwrap_err();
+            assert!(said.contains("is no address of a server"), "{said}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     api::common::Duration,
+    plan::scaling::problems,
     sim::{
         Step, Subject,
         closed_loop::Run,
@@ -63,10 +64,12 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
     let told = match &args.closed_loop {
         None => {
             let looks = trace::looks(&trace).with_context(|| name(&args.trace))?;
+            refuse(args, &pipeline, &subject, &looks)?;
             open(args, &subject, &looks)
         }
         Some(path) => {
             let model = model(path)?;
+            refuse(args, &pipeline, &subject, &[])?;
             let rates =
                 trace::rates(&trace, model.partitions).with_context(|| name(&args.trace))?;
             let run = Run::new(&subject, model, &rates, args.slo.as_secs_f64());
@@ -78,6 +81,26 @@ pub fn simulate(args: &SimulateArgs) -> anyhow::Result<ExitCode> {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         told => told.map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Refuses a block that the operator would not act on; series of `looks` need no declaration.
+fn refuse(
+    args: &SimulateArgs,
+    pipeline: &Pipeline,
+    subject: &Subject<'_>,
+    looks: &[trace::Look],
+) -> anyhow::Result<()> {
+    let given = looks.iter().flat_map(|look| look.metrics.keys().cloned());
+    let problems = problems::problems_beside(subject.spec, &given.collect());
+    let block = format!(
+        "{}: connector {}: autoscaling",
+        pipeline.place, args.connector
+    );
+    manifest::refuse(&block, &problems)?;
+    for warning in &problems {
+        eprintln!("warning: {block}.{warning}");
+    }
+    Ok(())
 }
 
 fn open(args: &SimulateArgs, subject: &Subject<'_>, looks: &[trace::Look]) -> anyhow::Result<()> {

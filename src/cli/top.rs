@@ -9,17 +9,16 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 use jiff::Timestamp;
-use kube::Api;
-use serde::Deserialize;
 
 use super::{
     cluster::{Cluster, ClusterArgs, OperatorArgs},
     now,
+    view::{self, LiveView},
 };
-use crate::api::{IngestionPipeline, IngestionPipelineStatus, connectors::ConnectorStatus};
+use crate::api::{IngestionPipelineStatus, connectors::ConnectorStatus};
 
 /// How long one question to the cluster may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,13 +46,6 @@ struct View {
     status: IngestionPipelineStatus,
     /// Age of the numbers where they are not live.
     stale: Option<jiff::SignedDuration>,
-}
-
-/// The operator's answer.
-#[derive(Deserialize)]
-struct LiveView {
-    at: Timestamp,
-    status: IngestionPipelineStatus,
 }
 
 /// Shows the pipeline until interrupted, or once.
@@ -95,51 +87,20 @@ async fn watch(args: &TopArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn view(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<View> {
-    match live(args, cluster).await {
-        Ok(live) => Ok(View {
+    let live: anyhow::Result<LiveView> = view::live(cluster, &args.operator, &args.name, "").await;
+    if let Ok(live) = live {
+        return Ok(View {
             at: live.at,
             status: live.status,
             stale: None,
-        }),
-        Err(_) => from_status(args, cluster).await,
+        });
     }
-}
-
-async fn live(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<LiveView> {
-    let path = format!("/v1/pipelines/{}/{}", cluster.namespace, args.name);
-    args.operator.ask(&cluster.client, &path).await
-}
-
-async fn from_status(args: &TopArgs, cluster: &Cluster) -> anyhow::Result<View> {
-    let namespace = &cluster.namespace;
-    let api: Api<IngestionPipeline> = Api::namespaced(cluster.client.clone(), namespace);
-    let found = api
-        .get_opt(&args.name)
-        .await
-        .context("cannot read pipelines")?;
-    let pipeline = found.with_context(|| {
-        format!(
-            "there is no pipeline {} in namespace {namespace}",
-            args.name
-        )
-    })?;
+    let pipeline = view::pipeline(cluster, &args.name).await?;
     let at = now();
-    let written = pipeline
-        .metadata
-        .managed_fields
-        .iter()
-        .flatten()
-        .filter(|entry| entry.subresource.as_deref() == Some("status"))
-        .filter_map(|entry| entry.time.as_ref())
-        .map(|time| time.0)
-        .max();
-    let age = written.map_or(jiff::SignedDuration::ZERO, |written| {
-        at.duration_since(written)
-    });
     Ok(View {
         at,
+        stale: Some(view::age(&pipeline, at)),
         status: pipeline.status.unwrap_or_default(),
-        stale: Some(age),
     })
 }
 

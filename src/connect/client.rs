@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, Response, Url, redirect::Policy};
+use reqwest::{Method, Response, Url};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Error, error::Cause, wire};
+use super::{Error, wire};
+use crate::http::{self, Cause};
 
 /// How long one call may take, connecting included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -39,14 +40,9 @@ impl Client {
     /// # Errors
     /// [`Error::Client`] when the HTTP client cannot be made.
     pub fn with_deadline(deadline: Duration) -> Result<Self, Error> {
-        // reqwest wants one even where no TLS is spoken; a second call changes nothing.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .timeout(deadline)
+        let http = http::client(deadline)
             .connect_timeout(CONNECT_DEADLINE.min(deadline))
             .pool_idle_timeout(IDLE)
-            .redirect(Policy::none())
-            .no_proxy()
             .build()
             .map_err(|source| Error::Client { source })?;
         Ok(Self { http })
@@ -142,22 +138,13 @@ impl Endpoint {
         url
     }
 
-    async fn bounded(&self, what: &'static str, mut response: Response) -> Result<Vec<u8>, Error> {
-        let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|source| self.failed(what, source))?
-        {
-            if body.len() + chunk.len() > MAX_ANSWER {
-                return Err(Error::TooLong {
-                    base: self.base.clone(),
-                    what,
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+    async fn bounded(&self, what: &'static str, response: Response) -> Result<Vec<u8>, Error> {
+        let read = http::body(response, MAX_ANSWER).await;
+        let body = read.map_err(|source| self.failed(what, source))?;
+        body.ok_or_else(|| Error::TooLong {
+            base: self.base.clone(),
+            what,
+        })
     }
 
     fn decode<T: DeserializeOwned>(&self, what: &'static str, body: &[u8]) -> Result<T, Error> {

@@ -1,10 +1,8 @@
 //! What can go wrong with Kafka Connect, as one type. Messages are stable, for they end in
 //! conditions; Connect's own words are kept, without the values of configurations in them.
 
-use std::{error::Error as _, fmt, io};
-
 use super::scrub;
-use crate::class::Class;
+use crate::{class::Class, http::Cause};
 
 /// A failed call to Kafka Connect.
 #[derive(Debug, thiserror::Error)]
@@ -167,53 +165,6 @@ impl Error {
                 status,
                 words,
             },
-        }
-    }
-}
-
-/// Why a worker could not be reached: the kind of the failure without the address of a single pod
-/// or a time, so that the message stays the same from try to try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The name has no address.
-    NoSuchName,
-    /// An error of the connection.
-    Io(io::ErrorKind),
-    /// No connection within its deadline.
-    NoAnswer,
-    /// The connection broke off in the middle of an answer.
-    BrokenOff,
-}
-
-impl Cause {
-    pub(super) fn of(error: &reqwest::Error) -> Self {
-        let mut current = error.source();
-        while let Some(cause) = current {
-            if let Some(io) = cause.downcast_ref::<io::Error>()
-                && io.kind() != io::ErrorKind::Other
-            {
-                return Self::Io(io.kind());
-            }
-            if cause.to_string().starts_with("dns error") {
-                return Self::NoSuchName;
-            }
-            current = cause.source();
-        }
-        if error.is_timeout() {
-            Self::NoAnswer
-        } else {
-            Self::BrokenOff
-        }
-    }
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchName => f.write_str("its name has no address"),
-            Self::Io(kind) => kind.fmt(f),
-            Self::NoAnswer => f.write_str("no answer in time"),
-            Self::BrokenOff => f.write_str("the connection broke off"),
         }
     }
 }

@@ -10,4 +10,4 @@ mod wire;
 pub mod write;
 
 pub use client::{Client, Endpoint};
-pub use error::{Cause, Error};
+pub use error::Error;

@@ -19,13 +19,16 @@ use kube::{
     core::{NamespaceResourceScope, Status},
 };
 use serde::de::DeserializeOwned;
-use tower::filter::FilterLayer;
+use tower::{filter::FilterLayer, limit::ConcurrencyLimitLayer};
 
 use crate::class::Class;
 use lease::{Leadership, NotLeading};
 
 /// How long one call may take, with the client's own retries.
 pub const DEADLINE: Duration = Duration::from_secs(10);
+/// Requests that wait for an answer at the same time: each has a connection of its own, which is kept
+/// for the next. A watch counts until its answer begins.
+const REQUESTS: usize = 32;
 /// What fails when there is no client.
 const CONFIGURE: &str = "read the Kubernetes configuration";
 
@@ -67,7 +70,8 @@ pub fn guarded(mut config: Config, leadership: Leadership) -> Result<Client, Err
     config.write_timeout = Some(DEADLINE);
     let builder = ClientBuilder::try_from(config)
         .map_err(|source| Error::new(CONFIGURE.to_owned(), source))?;
-    Ok(builder.with_layer(&gate(leadership)).build())
+    let bounded = builder.with_layer(&ConcurrencyLimitLayer::new(REQUESTS));
+    Ok(bounded.with_layer(&gate(leadership)).build())
 }
 
 /// Refuses every request that may write, unless this operator leads.

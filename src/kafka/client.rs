@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use rdkafka::config::{ClientConfig as NativeConfig, RDKafkaLogLevel};
 use rdkafka_sys::rd_kafka_type_t::RD_KAFKA_CONSUMER;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::Error;
-use super::admin_ffi::{self, Call, Connection, Heard, Notice, Outcome};
+use super::admin_ffi::{self, Call, Connection, Failure, Heard, Notice, Outcome};
 use super::error::{self, Broken};
 use super::security::{Sasl, Security};
 use super::token::{self, Token};
@@ -25,6 +26,9 @@ pub struct ClientConfig {
     pub security: Security,
 }
 
+/// Calls of one client at the same time. Each holds a thread while it waits for its answer: more of
+/// them cost memory, and a Kafka that hangs would keep the calls to others from starting.
+const CALLS: usize = 32;
 /// How much longer than its deadline a call may take to say that it missed it.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -35,6 +39,7 @@ struct Handle {
     main: Option<Arc<Connection>>,
     /// For [`Client::call_for_group`], made when it is first needed.
     groups: Mutex<Option<Arc<Connection>>>,
+    calls: Semaphore,
     link: Mutex<Link>,
     /// The newest token, where the login is by one. Async, so that one caller asks for it while
     /// the others wait.
@@ -75,6 +80,7 @@ impl Client {
             config,
             main: Some(main),
             groups: Mutex::default(),
+            calls: Semaphore::new(CALLS),
             link: Mutex::default(),
             token: tokio::sync::Mutex::default(),
             last_use: Mutex::new(Instant::now()),
@@ -144,11 +150,13 @@ impl Client {
         name: &'static str,
         work: impl FnOnce(&Call) -> Outcome<T> + Send + 'static,
     ) -> Result<T, Error> {
+        let start = Instant::now();
+        let Ok(_permit) = timeout(self.deadline, self.handle.calls.acquire()).await else {
+            return self.handle.conclude(name, Err(Failure::unanswered()));
+        };
         self.handle.log_in(&connection).await?;
-        let (handle, call) = (
-            Arc::clone(&self.handle),
-            Call::new(connection, self.deadline),
-        );
+        let left = self.deadline.saturating_sub(start.elapsed());
+        let (handle, call) = (Arc::clone(&self.handle), Call::new(connection, left));
         let done = tokio::task::spawn_blocking(move || {
             let outcome = work(&call);
             handle.conclude(name, outcome)

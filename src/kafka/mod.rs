@@ -18,9 +18,3 @@ pub use error::Error;
 pub use pool::{Pool, PoolSettings};
 pub use security::Security;
 pub use token::TokenError;
-
-/// Names the one implementation of TLS's arithmetic that this process uses, for reqwest, which
-/// does not choose; a second call changes nothing.
-fn tls_provider() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}

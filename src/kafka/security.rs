@@ -2,45 +2,11 @@
 //! librdkafka's words, and what is wrong with them before anybody is asked. Holds secrets, and
 //! shows none of them.
 
-use std::{
-    fmt,
-    hash::{Hash, Hasher},
-};
-
 use jiff::Timestamp;
 use rdkafka::config::ClientConfig as NativeConfig;
 use x509_cert::Certificate;
-use zeroize::Zeroizing;
 
-/// A text that is never printed and is wiped from memory when it is dropped.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Sensitive(Zeroizing<String>);
-
-impl Sensitive {
-    /// Takes the text.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The text itself, for the one who has to send it.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Hash for Sensitive {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.reveal().hash(state);
-    }
-}
-
-impl fmt::Debug for Sensitive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(hidden)")
-    }
-}
+pub use crate::sensitive::Sensitive;
 
 /// What a connection is secured with; the default is nothing at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

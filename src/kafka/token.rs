@@ -6,11 +6,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, redirect::Policy, tls::Certificate};
+use reqwest::{Client, StatusCode, tls::Certificate};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::security::{ClientCredentials, Sensitive};
+use crate::http::{self, Cause};
 
 /// How long the token endpoint may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -54,8 +55,8 @@ pub enum TokenError {
     Unreachable {
         /// The endpoint.
         url: String,
-        /// One of a few fixed texts.
-        reason: &'static str,
+        /// In words that stay the same from try to try.
+        reason: String,
     },
     /// The endpoint gives this client no token.
     #[error("the token endpoint {url} refused client `{client_id}`: {answer}")]
@@ -105,9 +106,10 @@ pub(super) async fn fetch(credentials: &ClientCredentials) -> Result<Token, Toke
         .await
         .map_err(|error| unreachable(url, &error))?;
     let status = asked.status();
-    let body = body(asked)
+    let body = http::body(asked, MAX_ANSWER)
         .await
-        .map_err(|error| unreachable(url, &error))?;
+        .map_err(|error| unreachable(url, &error))?
+        .unwrap_or_default();
     if !status.is_success() {
         return Err(TokenError::Refused {
             url: url.clone(),
@@ -145,32 +147,16 @@ fn now_millis() -> i64 {
 
 /// A client for one request: tokens are rare, and an idle connection would outlive its use.
 fn http(credentials: &ClientCredentials) -> Result<Client, TokenError> {
-    super::tls_provider();
     let unfit = || TokenError::Unreachable {
         url: credentials.token_endpoint_url.clone(),
-        reason: "the certificates to trust cannot be used",
+        reason: "the certificates to trust cannot be used".to_owned(),
     };
-    let mut builder = Client::builder()
-        .timeout(DEADLINE)
-        .redirect(Policy::none())
-        .no_proxy();
+    let mut builder = http::client(DEADLINE);
     if let Some(ca) = &credentials.ca {
         let trusted = Certificate::from_pem_bundle(ca.as_bytes()).map_err(|_| unfit())?;
         builder = builder.tls_certs_only(trusted);
     }
     builder.build().map_err(|_| unfit())
-}
-
-async fn body(mut answer: Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            body.clear();
-            break;
-        }
-    }
-    Ok(body)
 }
 
 /// The endpoint's own word, where it is one: never more of a body that could hold anything.
@@ -185,33 +171,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
 }
 
 fn unreachable(url: &str, error: &reqwest::Error) -> TokenError {
-    let reason = if error.is_timeout() {
-        "no answer in time"
-    } else if is_tls(error) {
-        "its certificate is not trusted"
-    } else if error.is_connect() {
-        "the connection failed"
-    } else {
-        "the connection broke off"
-    };
     TokenError::Unreachable {
         url: url.to_owned(),
-        reason,
+        reason: Cause::of(error).to_string(),
     }
-}
-
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut source: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = source {
-        // hyper wraps it in an error of std's, whose inner one the chain leaves out.
-        let wrapped = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if error.is::<rustls::Error>() || wrapped.is_some() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }

@@ -1,9 +1,11 @@
-//! What the Secrets of `spec.kafka` hold, as the security of a Kafka client. Read by name when it
-//! is asked for, since Secrets may not be listed or watched, and kept for seconds, so that
-//! pipelines which share a Secret, and samples in between, cost no read each.
+//! What the Secrets that a pipeline refers to hold for the operator's own clients: the security of
+//! its Kafka, and who asks a Prometheus. Read by name when it is asked for, since Secrets may not
+//! be listed or watched, and kept for seconds, so that pipelines which share a Secret, and samples
+//! in between, cost no read each.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::Hash,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,6 +20,8 @@ use crate::{
     api::{
         common::Reason,
         kafka::{CaRef, Kafka, SaslMechanism, Tls},
+        metrics::PrometheusAuthentication,
+        pods::{KeyRef, LocalRef},
     },
     class::Class,
     k8s::read,
@@ -31,21 +35,23 @@ use crate::{
             kafka_client::{self, CERTIFICATE, CLIENT_ID, CLIENT_SECRET, KEY, PASSWORD, USERNAME},
             references::{self, Data, Reference},
         },
+        scaling::metrics::prometheus_references,
     },
+    prometheus::{Login, Proof},
 };
 
 /// After this long nobody's credentials are kept.
 const KEEP: Duration = Duration::from_secs(30);
 
-/// Whose Kafka: the namespace, and what the pipeline says of it.
-type Key = (String, Kafka);
-
-/// When it was read, and what was.
-type Read = (Instant, Known<Security>);
+/// What was read a moment ago, and when, by namespace and by what refers to it.
+type Kept<R, V> = Arc<Mutex<HashMap<(String, R), (Instant, Known<V>)>>>;
 
 /// Credentials that were read a moment ago. Clones share them.
 #[derive(Clone, Default)]
-pub struct Credentials(Arc<Mutex<HashMap<Key, Read>>>);
+pub struct Credentials {
+    kafka: Kept<Kafka, Security>,
+    prometheus: Kept<PrometheusAuthentication, Login>,
+}
 
 impl Credentials {
     /// The security of a pipeline's Kafka clients, read again when that was last done longer ago
@@ -58,29 +64,69 @@ impl Credentials {
         age: Duration,
         now: Timestamp,
     ) -> Known<Security> {
-        if kafka_client::references(kafka).is_empty() {
+        let references = kafka_client::references(kafka);
+        if references.is_empty() {
             return Known::Value(plain(kafka));
         }
-        let key = (namespace.to_owned(), kafka.clone());
-        if let Some((at, known)) = self.lock().get(&key)
-            && at.elapsed() <= age
-        {
-            return known.clone();
-        }
-        let read = match secrets(kube, namespace, kafka).await {
-            Ok(secrets) => compose(kafka, &secrets, now),
-            Err(unknown) => Err(unknown),
+        let read = async || {
+            let secrets = secrets(kube, namespace, &references).await?;
+            compose(kafka, &secrets, now)
         };
-        let known = read.map_or_else(Known::Unknown, Known::Value);
-        let mut kept = self.lock();
-        kept.retain(|_, (at, _)| at.elapsed() < KEEP);
-        kept.insert(key, (Instant::now(), known.clone()));
-        known
+        let known = kept(&self.kafka, namespace, kafka, age, read).await;
+        below(kafka_client::BLOCK, known)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Read>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Who asks a Prometheus; likewise. `block` is the field that says so.
+    pub async fn login(
+        &self,
+        kube: &Client,
+        namespace: &str,
+        authentication: &PrometheusAuthentication,
+        block: &str,
+        age: Duration,
+        now: Timestamp,
+    ) -> Known<Login> {
+        let read = async || {
+            let references = prometheus_references(authentication);
+            let secrets = secrets(kube, namespace, &references).await?;
+            compose_login(authentication, &secrets, now)
+        };
+        let known = kept(&self.prometheus, namespace, authentication, age, read).await;
+        below(block, known)
     }
+}
+
+/// Completes the message of a gap, which begins where the path of the block ends.
+fn below<T>(block: &str, known: Known<T>) -> Known<T> {
+    match known {
+        Known::Value(value) => Known::Value(value),
+        Known::Unknown(unknown) => Known::Unknown(Unknown {
+            message: format!("{block}{}", unknown.message),
+            ..unknown
+        }),
+    }
+}
+
+/// What was read at most `age` ago, else what is read now.
+async fn kept<R: Clone + Eq + Hash, V: Clone>(
+    kept: &Kept<R, V>,
+    namespace: &str,
+    referrer: &R,
+    age: Duration,
+    read: impl AsyncFnOnce() -> Result<V, Unknown>,
+) -> Known<V> {
+    let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (namespace.to_owned(), referrer.clone());
+    if let Some((at, known)) = lock().get(&key)
+        && at.elapsed() <= age
+    {
+        return known.clone();
+    }
+    let known = read().await.map_or_else(Known::Unknown, Known::Value);
+    let mut kept = lock();
+    kept.retain(|_, (at, _)| at.elapsed() < KEEP);
+    kept.insert(key, (Instant::now(), known.clone()));
+    known
 }
 
 /// Nothing secret: at most TLS with the system's authorities.
@@ -94,16 +140,23 @@ fn plain(kafka: &Kafka) -> Security {
 /// The data of Secrets by name.
 type Secrets = BTreeMap<String, BTreeMap<String, ByteString>>;
 
-async fn secrets(kube: &Client, namespace: &str, kafka: &Kafka) -> Result<Secrets, Unknown> {
-    let references = kafka_client::references(kafka);
+async fn secrets(
+    kube: &Client,
+    namespace: &str,
+    references: &[Reference],
+) -> Result<Secrets, Unknown> {
     let mut secrets = Secrets::new();
     let mut keys = Data::new();
-    for Reference { source, .. } in &references {
+    for Reference { source, .. } in references {
         if keys.contains_key(source) {
             continue;
         }
         let data = read::secret(kube, namespace, &source.name).await;
-        let data = data.map_err(|error| unknown_kube(&error))?;
+        let data = data.map_err(|error| {
+            let unknown = unknown_kube(&error);
+            let message = format!(": {}", unknown.message);
+            Unknown { message, ..unknown }
+        })?;
         let names = |data: &BTreeMap<String, ByteString>| {
             data.keys()
                 .map(|key| (key.clone(), String::new()))
@@ -112,7 +165,7 @@ async fn secrets(kube: &Client, namespace: &str, kafka: &Kafka) -> Result<Secret
         keys.insert(source.clone(), data.as_ref().map(names));
         secrets.insert(source.name.clone(), data.unwrap_or_default());
     }
-    let missing = references::missing(kafka_client::BLOCK, &references, &keys);
+    let missing = references::missing("", references, &keys);
     match missing.into_iter().next() {
         None => Ok(secrets),
         Some(finding) => Err(Unknown {
@@ -183,10 +236,7 @@ impl Value<'_> {
         Unknown {
             class: Class::Denied,
             reason: Reason::CredentialsInvalid,
-            message: format!(
-                "{}.{field}: key `{key}` of Secret `{secret}` {what}",
-                kafka_client::BLOCK
-            ),
+            message: format!(".{field}: key `{key}` of Secret `{secret}` {what}"),
         }
     }
 }
@@ -264,4 +314,44 @@ fn compose_sasl(kafka: &Kafka, secrets: &Secrets, now: Timestamp) -> Result<Opti
         },
     };
     Ok(Some(login))
+}
+
+fn compose_login(
+    authentication: &PrometheusAuthentication,
+    secrets: &Secrets,
+    now: Timestamp,
+) -> Result<Login, Unknown> {
+    let PrometheusAuthentication {
+        bearer_token_secret_ref: bearer,
+        basic_auth_secret_ref: basic,
+        ca_secret_ref: ca,
+    } = authentication;
+    let proof = match (bearer, basic) {
+        (Some(KeyRef { name, key }), _) => {
+            let value = Value {
+                secrets,
+                secret: name,
+                key,
+                field: "bearerTokenSecretRef",
+            };
+            Some(Proof::Bearer(Sensitive::new(value.word()?)))
+        }
+        (None, Some(LocalRef { name })) => {
+            let value = |key| Value {
+                secrets,
+                secret: name,
+                key,
+                field: "basicAuthSecretRef",
+            };
+            Some(Proof::Basic {
+                username: value(USERNAME).word()?,
+                password: Sensitive::new(value(PASSWORD).word()?),
+            })
+        }
+        (None, None) => None,
+    };
+    Ok(Login {
+        proof,
+        ca: authorities(ca.as_ref(), "caSecretRef", secrets, now)?,
+    })
 }

@@ -137,6 +137,7 @@ async fn cluster(client: &kafka::Client) -> Known<ClusterSeen> {
             id: cluster.id,
             brokers: cluster.brokers,
             auto_create: cluster.auto_create_topics,
+            offsets_retention: cluster.offsets_retention,
         }),
         Err(error) => Known::Unknown(unknown_kafka(&error)),
     }

@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod deletion;
 pub mod lag;
 pub mod look;
+pub mod metrics;
 pub mod scaling;
 mod topics;
 mod workers;
@@ -31,6 +32,7 @@ use crate::{
         claims::{Claim, ClaimSeen, Holder},
         kafka_reason, names,
     },
+    prometheus,
 };
 
 /// Where reads go.
@@ -44,6 +46,8 @@ pub struct Sources {
     pub credentials: Credentials,
     /// Kafka Connect's REST interface.
     pub connect: connect_rest::Client,
+    /// Prometheus servers.
+    pub prometheus: prometheus::Client,
     /// The namespace of claims.
     pub operator_namespace: String,
 }

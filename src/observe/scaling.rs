@@ -1,6 +1,8 @@
 //! What one decision of the autoscaler is made from: the Deployment's counts and one sample of the
 //! consumer group.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 
@@ -14,10 +16,12 @@ use crate::{
     k8s::read,
     kafka::{self, read::Partition},
     plan::{
-        Known, Unknown, names,
+        Known, Unknown,
+        connectors::ownership,
+        names,
         pipeline::Subject,
         rescale::{CountsSeen, SampleSeen},
-        scaling::{self, Observation, Scaler},
+        scaling::{self, Observation, PartitionSample, Scaler},
     },
 };
 
@@ -29,6 +33,10 @@ pub struct Between<'a> {
     pub sampler: &'a mut Sampler,
     /// Every partition of the topics that the group reads; why they are not known, else.
     pub partitions: Result<Vec<Partition>, Unknown>,
+    /// How long the broker keeps the commits of a group without members.
+    pub offsets_retention: Option<Duration>,
+    /// How long, in seconds, each topic keeps records; one that keeps them for ever is left out.
+    pub retention_seconds: BTreeMap<String, i64>,
 }
 
 /// Takes one sample of a connector with `consumes`.
@@ -42,10 +50,17 @@ pub async fn sample(
 ) -> SampleSeen {
     let counts = counts(sources, subject, connector).await;
     let mut observation = observation(&counts, now);
+    observation.offsets_retention_seconds = between
+        .offsets_retention
+        .and_then(|retention| i64::try_from(retention.as_secs()).ok());
+    observation.retention_seconds = between.retention_seconds;
     let group = subject.group(connector).unwrap_or_default();
     let (client, partitions) = match (kafka, between.partitions) {
         (Known::Value(client), Ok(partitions)) => (client, partitions),
-        (Known::Unknown(gap), _) => return SampleSeen::blind(counts, observation, gap.clone()),
+        (Known::Unknown(gap), partitions) => {
+            unreadable(&mut observation, &partitions.unwrap_or_default(), gap);
+            return SampleSeen::blind(counts, observation, gap.clone());
+        }
         (_, Err(gap)) => return SampleSeen::blind(counts, observation, gap),
     };
     let changing = observation.ready != observation.replicas;
@@ -60,6 +75,7 @@ pub async fn sample(
         .sample(client, question, &mut observation)
         .await
     {
+        unreadable(&mut observation, &partitions, &gap);
         return SampleSeen::blind(counts, observation, gap);
     }
     let offset_reset = connector
@@ -76,7 +92,16 @@ pub async fn sample(
         counts,
         observation,
         gap: None,
+        metric_gaps: Vec::new(),
     }
+}
+
+/// Partitions that are there and could not be read, all for one reason.
+fn unreadable(observation: &mut Observation, partitions: &[Partition], gap: &Unknown) {
+    let sample = |(topic, partition): &Partition| {
+        PartitionSample::unreadable(topic, *partition, &gap.message)
+    };
+    observation.partitions = partitions.iter().map(sample).collect();
 }
 
 /// An observation without a group: what the Deployment says.
@@ -87,6 +112,7 @@ fn observation(counts: &Known<Option<CountsSeen>>, now: Timestamp) -> Observatio
         replicas: counts.map_or(0, |c| c.replicas),
         ready: counts.map_or(0, |c| c.ready),
         revision: counts.and_then(|c| c.revision.clone()),
+        overridden: counts.and_then(|c| c.overridden.clone()),
         ..Observation::default()
     }
 }
@@ -130,5 +156,6 @@ fn counted(deployment: &Deployment) -> CountsSeen {
             .flatten()
             .find(|owner| owner.controller == Some(true))
             .map(|owner| owner.uid.clone()),
+        overridden: ownership::overridden(&deployment.metadata),
     }
 }

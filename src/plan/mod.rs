@@ -21,10 +21,11 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use self::scaling::Newest;
 use crate::{
     api::{
         common::Reason,
-        decisions::{DecisionStatus, ScalingMemory},
+        decisions::{DecisionStatus, ScalingMemory, ShadowReplicas},
     },
     class::{Class, Security},
 };
@@ -94,6 +95,9 @@ pub struct Settings {
     pub deletion_deadline: Duration,
     /// At most this often are measured numbers written into status.
     pub status_interval: Duration,
+    /// The Prometheus servers that may be asked.
+    #[serde(default)]
+    pub prometheus_servers: Vec<String>,
 }
 
 /// The reason that a failure of Kafka's has; `security` is what of its security failed, if that is
@@ -272,6 +276,8 @@ pub struct ScalingPlan {
     pub ready: Option<i32>,
     /// What the autoscaler decided, where it is asked.
     pub decided: Option<Decided>,
+    /// What was seen and decided, whole, for those who ask the operator itself.
+    pub newest: Option<Newest>,
 }
 
 /// Measured numbers of one connector.
@@ -298,6 +304,8 @@ pub struct Decided {
     pub to: i32,
     /// Whether it is carried out.
     pub acts: bool,
+    /// Whether it is written also where the count stays: somebody else has set it before.
+    pub reclaims: bool,
     /// Why scaling acts or not.
     pub reason: Reason,
     /// The same for a person, in words that stay while it does.
@@ -308,4 +316,22 @@ pub struct Decided {
     pub decisions: Vec<DecisionStatus>,
     /// What must survive a restart.
     pub memory: ScalingMemory,
+    /// The count that would be wanted, where nobody acts.
+    pub shadow_replicas: Option<i32>,
+    /// What the policies that play no part would have done.
+    pub shadow: Vec<ShadowReplicas>,
+}
+
+impl Decided {
+    /// Whether the count of the Deployment is changed.
+    #[must_use]
+    pub const fn changes(&self) -> bool {
+        self.acts && self.from != self.to
+    }
+
+    /// Whether the count is written.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        self.acts && (self.from != self.to || self.reclaims)
+    }
 }

@@ -126,6 +126,7 @@ mod tests {
             operator_namespace: "sluice".into(),
             deletion_deadline: std::time::Duration::from_secs(300),
             status_interval: std::time::Duration::from_secs(30),
+            prometheus_servers: Vec::new(),
         }
     }
 

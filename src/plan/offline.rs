@@ -62,6 +62,7 @@ fn world(subject: Subject<'_>, made: bool) -> LookSeen {
             id: String::new(),
             brokers: BROKERS,
             auto_create: None,
+            offsets_retention: None,
         }),
         topics: spec.topics.iter().map(topic).collect(),
         claims: claims(subject, made),
@@ -184,6 +185,7 @@ mod tests {
             operator_namespace: "sluice-system".into(),
             deletion_deadline: Duration::ZERO,
             status_interval: Duration::ZERO,
+            prometheus_servers: Vec::new(),
         };
         let (last, annotations, restarts) = (
             IngestionPipelineStatus::default(),

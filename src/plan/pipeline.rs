@@ -1,7 +1,10 @@
 //! One pipeline in one pass: topics, then workers and connectors, then scaling. Pure; the order
 //! between parts is decided here: a connector whose topic is not there yet waits, and says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -16,6 +19,7 @@ use super::{
         workers::{self, WorkersView},
     },
     names,
+    scaling::problems,
     topics::{self, TopicPlan, TopicView},
 };
 use crate::api::{
@@ -60,6 +64,8 @@ pub struct ClusterSeen {
     pub brokers: usize,
     /// Whether brokers create topics on first use; none where that cannot be read.
     pub auto_create: Option<bool>,
+    /// How long the commits of a group without members are kept; none where that cannot be read.
+    pub offsets_retention: Option<Duration>,
 }
 
 /// Everything that one look read.
@@ -139,6 +145,7 @@ pub fn look(subject: Subject<'_>, seen: &LookSeen) -> PipelinePlan {
         }
     }
     findings.extend(auto_create(&seen.cluster));
+    findings.extend(subject.spec.connectors.iter().flat_map(doubtful));
     let topics = topics(subject, seen);
     let workers = part::workers(subject, seen);
     let connectors = subject
@@ -213,6 +220,19 @@ fn auto_create(seen: &Known<ClusterSeen>) -> Option<Finding> {
              with a wrong topic name makes a topic instead of an error; set it to false",
         )
     })
+}
+
+/// What of a connector's autoscaling works, and probably not as meant.
+fn doubtful(connector: &Connector) -> impl Iterator<Item = Finding> + use<> {
+    let problems = connector.autoscaling.as_ref().map(problems::problems);
+    let name = connector.name.clone();
+    let warnings = problems.unwrap_or_default().into_iter();
+    warnings
+        .filter(|problem| problem.severity == problems::Severity::Warning)
+        .map(move |problem| {
+            let message = format!("spec.connectors[{name}].autoscaling.{problem}");
+            Finding::note(Reason::SpecWarning, message)
+        })
 }
 
 fn topics(subject: Subject<'_>, seen: &LookSeen) -> Vec<TopicPlan> {

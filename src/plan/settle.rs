@@ -1,13 +1,16 @@
 //! Settling: from the last status, the plan and what failed in carrying it out, to the new status.
 //! A part that was not looked at keeps its last status. Pure.
 
+mod worth;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
+pub use self::worth::{numbers, rounded, structure};
 use super::{
-    Failure, Finding, Look, PipelinePlan, ScalingPlan, Severity, Subject,
+    Decided, Failure, Finding, Look, PipelinePlan, ScalingPlan, Severity, Subject,
     conditions::{self, Verdict, cut},
 };
 use crate::{
@@ -52,6 +55,28 @@ pub fn status(
     next
 }
 
+/// The status that is written before a decision is carried out, where one changes a count: the last
+/// one, with the decision and what must be remembered of it. An operator that ends in between has
+/// then not forgotten that it decided, and one that decided on an old view of the object is refused
+/// before it acts.
+#[must_use]
+pub fn ahead(
+    last: &IngestionPipelineStatus,
+    plan: &PipelinePlan,
+) -> Option<IngestionPipelineStatus> {
+    let mut next = last.clone();
+    let mut acts = false;
+    for (name, scaling) in &plan.scaling {
+        let changes = scaling.decided.as_ref().is_some_and(Decided::changes);
+        if let Some(connector) = next.connectors.iter_mut().find(|c| c.name == *name) {
+            measured(connector, scaling);
+            acts |= changes;
+        }
+    }
+    next.summary = Some(summary(&next));
+    acts.then_some(next)
+}
+
 fn topics(look: &Look, failures: &[Failure]) -> Vec<TopicStatus> {
     let settled = |plan: &super::topics::TopicPlan| {
         let mut status = plan.status.clone();
@@ -92,6 +117,8 @@ fn carry_measured(before: &ConnectorStatus, status: &mut ConnectorStatus) {
     status.arrival_rate = before.arrival_rate;
     status.consume_rate = before.consume_rate;
     status.scaling_reason.clone_from(&before.scaling_reason);
+    status.shadow_replicas = before.shadow_replicas;
+    status.shadow.clone_from(&before.shadow);
     status.decisions.clone_from(&before.decisions);
     status.memory.clone_from(&before.memory);
 }
@@ -111,6 +138,8 @@ fn measured(connector: &mut ConnectorStatus, scaling: &ScalingPlan) {
             connector.desired_replicas = Some(decided.to);
         }
         connector.scaling_reason = Some(decided.reason.as_str().to_owned());
+        connector.shadow_replicas = decided.shadow_replicas;
+        connector.shadow.clone_from(&decided.shadow);
         connector.decisions.clone_from(&decided.decisions);
         connector.memory = Some(decided.memory.clone());
     }
@@ -296,15 +325,45 @@ fn scaling(plan: &PipelinePlan) -> Verdict {
         Some((name, (reason, message))) => {
             Verdict::new(kind, false, *reason, format!("connector {name}: {message}"))
         }
-        None => Verdict::new(kind, true, Reason::Scaling, "replicas follow the metrics"),
+        None => noteworthy(plan).unwrap_or_else(|| {
+            Verdict::new(kind, true, Reason::Scaling, "replicas follow the metrics")
+        }),
     }
 }
 
+/// What a person should know of a connector that follows its metrics: of several, first that records
+/// are about to be lost.
+fn noteworthy(plan: &PipelinePlan) -> Option<Verdict> {
+    let told = plan.autoscaled.iter().filter(|(_, (reason, message))| {
+        !matches!(reason, Reason::Scaling | Reason::Progressing) && !message.is_empty()
+    });
+    let is_less = |reason: Reason| reason != Reason::RetentionAtRisk;
+    let (name, (reason, message)) = told.min_by_key(|(_, (reason, _))| is_less(*reason))?;
+    let message = format!("connector {name}: {message}");
+    Some(Verdict::new(
+        ConditionType::ScalingActive,
+        true,
+        *reason,
+        message,
+    ))
+}
+
 /// Whether a count that is held for this reason still follows its metrics.
-const fn follows(reason: Reason) -> bool {
+#[must_use]
+pub const fn follows(reason: Reason) -> bool {
     matches!(
         reason,
-        Reason::Scaling | Reason::PartitionLimited | Reason::AtMaximum | Reason::Progressing
+        Reason::Scaling
+            | Reason::PartitionLimited
+            | Reason::AtMaximum
+            | Reason::Progressing
+            | Reason::ScalingSuspended
+            | Reason::Overridden
+            | Reason::OffsetsExpiring
+            | Reason::HotPartition
+            | Reason::StuckPartitions
+            | Reason::ScaleOutIneffective
+            | Reason::RetentionAtRisk
     )
 }
 
@@ -321,60 +380,6 @@ impl From<&Failure> for Finding {
             message: failure.message.clone(),
         }
     }
-}
-
-/// A status whose measured numbers are rounded to two significant digits: only a difference after
-/// rounding is worth a write.
-#[must_use]
-pub fn rounded(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
-    let mut status = status.clone();
-    for connector in &mut status.connectors {
-        connector.lag = connector.lag.map(two_digits);
-        connector.arrival_rate = connector
-            .arrival_rate
-            .map(|rate| float(two_digits(whole(rate))));
-        connector.consume_rate = connector
-            .consume_rate
-            .map(|rate| float(two_digits(whole(rate))));
-    }
-    status.summary = Some(summary(&status));
-    status
-}
-
-/// A status without what is only measured: a difference here is written at once.
-#[must_use]
-pub fn structure(status: &IngestionPipelineStatus) -> IngestionPipelineStatus {
-    let mut status = status.clone();
-    for connector in &mut status.connectors {
-        connector.lag = None;
-        connector.time_lag_seconds = None;
-        connector.arrival_rate = None;
-        connector.consume_rate = None;
-        connector.memory = None;
-    }
-    if let Some(summary) = &mut status.summary {
-        summary.lag = None;
-        summary.time_lag_seconds = None;
-    }
-    status
-}
-
-fn two_digits(value: i64) -> i64 {
-    let mut unit = 1;
-    while value.abs() / unit >= 100 {
-        unit *= 10;
-    }
-    (value + unit / 2) / unit * unit
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "rates are far below 2^53")]
-fn whole(rate: f64) -> i64 {
-    rate.round() as i64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "rates are far below 2^53")]
-fn float(rate: i64) -> f64 {
-    rate as f64
 }
 
 /// What every connector's `ScalingActive` says, by connector.

@@ -3,7 +3,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Failure, Finding, PipelinePlan, ScalingPlan, Severity, Subject};
+use super::{Failure, Finding, PipelinePlan, ScalingPlan, Severity, Subject, scaling::headline};
 use crate::api::{
     IngestionPipelineStatus,
     common::{ConditionType, Reason},
@@ -81,20 +81,29 @@ fn transitions<'a>(
         .filter(told)
         .filter(changed)
         .filter_map(|condition| {
-            let reason = Reason::ALL
-                .iter()
-                .find(|r| r.as_str() == condition.reason)?;
+            let reason = Reason::of(&condition.reason)?;
             let holds = condition.status == "True";
             let mut message = format!("{} is {}", condition.type_, condition.status);
             if !condition.message.is_empty() {
                 message = format!("{message}: {}", condition.message);
             }
             Some(Telling {
-                warning: !holds,
-                reason: *reason,
+                warning: !holds || is_trouble(reason),
+                reason,
                 message,
             })
         })
+}
+
+/// Whether the count follows its metrics, and a person should look all the same.
+const fn is_trouble(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::HotPartition
+            | Reason::StuckPartitions
+            | Reason::ScaleOutIneffective
+            | Reason::RetentionAtRisk
+    )
 }
 
 /// Whether a condition only says that work goes on, or that there is none.
@@ -113,10 +122,7 @@ fn is_quiet(condition: &Condition) -> bool {
 }
 
 fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Telling> {
-    let decided = scaling
-        .decided
-        .as_ref()
-        .filter(|d| d.acts && d.from != d.to)?;
+    let decided = scaling.decided.as_ref().filter(|d| d.changes())?;
     let subject = Subject::Connector(name.to_owned());
     if failures.iter().any(|failure| failure.subject == subject) {
         return None;
@@ -126,10 +132,7 @@ fn rescale(name: &str, scaling: &ScalingPlan, failures: &[Failure]) -> Option<Te
     } else {
         Reason::ScaledIn
     };
-    let message = format!(
-        "connector {name}: {} -> {} replicas: {}",
-        decided.from, decided.to, decided.why
-    );
+    let message = headline(name, decided.from, decided.to, false, &decided.why);
     Some(Telling {
         warning: false,
         reason,

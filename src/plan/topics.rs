@@ -31,6 +31,20 @@ pub struct TopicSeen {
     pub config: BTreeMap<String, ConfigSeen>,
 }
 
+impl TopicSeen {
+    /// How long, in seconds, the topic keeps records by their age; none: for ever, or not known.
+    /// With compaction alone Kafka deletes nothing for its age.
+    #[must_use]
+    pub fn retention_seconds(&self) -> Option<i64> {
+        let value = |key: &str| self.config.get(key)?.value.as_deref();
+        let deletes = value("cleanup.policy").is_none_or(|policy| policy.contains("delete"));
+        let milliseconds = value("retention.ms").and_then(|ms| ms.parse::<i64>().ok());
+        milliseconds
+            .filter(|&ms| deletes && ms >= 0)
+            .map(|ms| ms / 1000)
+    }
+}
+
 /// One effective configuration value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigSeen {

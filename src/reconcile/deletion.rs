@@ -20,6 +20,7 @@ use crate::{
         pipeline::Subject,
         tellings::Telling,
     },
+    report::Written,
 };
 
 /// How soon the next pass of a deletion comes where nothing failed.
@@ -110,7 +111,11 @@ async fn tell_waiting(
     next.conditions.extend(ready);
     next.observed_generation = generation;
     if pipeline.status.as_ref() != Some(&next) {
-        context.reporter.status(pipeline, &next).await?;
+        let mut written = Written::default();
+        context
+            .reporter
+            .status(pipeline, &next, &mut written, (context.now)())
+            .await?;
     }
     Ok(())
 }

@@ -12,13 +12,14 @@ use std::{
     time::Duration,
 };
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use kube::{Resource, ResourceExt, runtime::controller::Action};
 use tokio::sync::Mutex;
 use tracing::{Instrument, info_span};
 
 use crate::{
-    api::{IngestionPipeline, IngestionPipelineStatus},
+    api::{IngestionPipeline, IngestionPipelineStatus, connectors::Connector},
     apply::{self, Sinks, Target},
     class::Class,
     k8s,
@@ -27,9 +28,10 @@ use crate::{
         self, Failure, Identity, PipelinePlan, Settings,
         connectors::{connect::restarts::Restarts, workers},
         pipeline::Subject,
+        rescale::SampleSeen,
         settle, tellings,
     },
-    report::Reporter,
+    report::{self, Reporter},
 };
 use backoff::Backoff;
 use state::{Due, Outcome, State};
@@ -225,6 +227,16 @@ async fn work(
         cluster_id: plan.cluster_id.as_deref(),
         workers: &workers,
     };
+    if let Some(ahead) = settle::ahead(&last, &plan) {
+        let wrote = context
+            .reporter
+            .status(pipeline, &ahead, &mut state.written, now)
+            .await;
+        if let Err(error) = wrote {
+            state.take_back();
+            return Err(error.into());
+        }
+    }
     let failures = apply::pipeline(&context.sinks, target, kafka.value(), &plan).await;
     let generation = pipeline.metadata.generation.unwrap_or_default();
     let next = settle::status(&last, &plan, &failures, generation, now);
@@ -232,16 +244,26 @@ async fn work(
         state.looked(pipeline, now, outcome(&plan, &next, &failures));
     }
     let tellings = tellings::tellings(&last, &next, &plan, &failures);
-    let written = state.written.take();
-    state.written = context
-        .reporter
-        .pipeline(pipeline, &next, &tellings, written, now)
-        .await?;
+    let told = report::Outcome {
+        pipeline,
+        next: &next,
+        newest: state.newest(),
+        sampled: &due.samples,
+        tellings: &tellings,
+        now,
+    };
+    let reported = context.reporter.pipeline(told, &mut state.written).await;
     state.current = Some(next);
-    Ok(())
+    reported.map_err(|error| {
+        if error.class() == Class::Conflict {
+            state.take_back();
+        }
+        error.into()
+    })
 }
 
-/// Samples the connectors that are due, and decides.
+/// Samples the connectors that are due, and decides. Every Prometheus is asked beside all of it:
+/// one that does not answer costs its deadline once, and not once a connector.
 async fn sample(
     context: &Context,
     subject: Subject<'_>,
@@ -251,32 +273,59 @@ async fn sample(
     plan: &mut PipelinePlan,
     now: Timestamp,
 ) {
-    for name in &due.samples {
-        let Some(connector) = subject.spec.connectors.iter().find(|c| c.name == *name) else {
-            continue;
-        };
-        let partitions = state.partitions_of(connector);
-        let conflict = state.conflict(name).map(ToOwned::to_owned);
-        let sampled = state.samples_of(name, subject.last);
+    let is_due = |connector: &&Connector| due.samples.contains(&connector.name);
+    let connectors: Vec<&Connector> = subject.spec.connectors.iter().filter(is_due).collect();
+    let sources = &context.sources;
+    let metrics = connectors
+        .iter()
+        .map(|connector| observe::metrics::metrics(sources, subject, connector, now));
+    let (groups, metrics) = tokio::join!(
+        Box::pin(groups(sources, subject, state, &connectors, kafka, now)),
+        Box::pin(join_all(metrics))
+    );
+    for ((connector, group), metrics) in connectors.into_iter().zip(groups).zip(metrics) {
+        let conflict = state.conflict(&connector.name).map(ToOwned::to_owned);
+        let sampled = state.samples_of(&connector.name, subject.last);
+        let mut scaling = plan::rescale::rescale(
+            subject,
+            connector,
+            group.with_metrics(metrics),
+            conflict.as_deref(),
+            &mut sampled.scaler,
+        );
+        sampled.newest = scaling.newest.take().map(Arc::new);
+        plan.scaling.insert(connector.name.clone(), scaling);
+        state.sampled(connector, now);
+    }
+    plan.autoscaled = plan::rescale::autoscaled(subject, &plan.scaling);
+}
+
+/// One sample of each connector's consumer group.
+async fn groups(
+    sources: &Sources,
+    subject: Subject<'_>,
+    state: &mut State,
+    connectors: &[&Connector],
+    kafka: &plan::Known<crate::kafka::Client>,
+    now: Timestamp,
+) -> Vec<SampleSeen> {
+    let mut groups = Vec::new();
+    for connector in connectors {
+        let partitions = state.partitions_of(connector, subject.last);
+        let offsets_retention = state.offsets_retention();
+        let retention_seconds = state.retention_of(connector);
+        let sampled = state.samples_of(&connector.name, subject.last);
         let between = Between {
             scaler: &sampled.scaler,
             sampler: &mut sampled.sampler,
             partitions,
+            offsets_retention,
+            retention_seconds,
         };
-        let seen =
-            observe::scaling::sample(&context.sources, subject, connector, kafka, between, now)
-                .await;
-        let scaling = plan::rescale::rescale(
-            subject,
-            connector,
-            &seen,
-            conflict.as_deref(),
-            &mut sampled.scaler,
-        );
-        plan.scaling.insert(name.clone(), scaling);
-        state.sampled(connector, now);
+        let seen = observe::scaling::sample(sources, subject, connector, kafka, between, now);
+        groups.push(seen.await);
     }
-    plan.autoscaled = plan::rescale::autoscaled(subject, &plan.scaling);
+    groups
 }
 
 fn identity(pipeline: &IngestionPipeline) -> Identity<'_> {

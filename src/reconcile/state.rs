@@ -2,7 +2,7 @@
 //! what only samples teach. Losing it costs a look and some history, never a cooldown: what must
 //! survive a restart is in status.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,8 +13,11 @@ use crate::{
     kafka::read::Partition,
     observe::lag::Sampler,
     plan::{
-        Unknown, connectors::connect::restarts::Restarts, pipeline::LookSeen,
-        rescale::SAMPLE_EVERY, scaling::Scaler,
+        Unknown,
+        connectors::connect::restarts::Restarts,
+        pipeline::LookSeen,
+        rescale::SAMPLE_EVERY,
+        scaling::{Newest, Scaler},
     },
     report::Written,
 };
@@ -34,13 +37,17 @@ pub struct Sampled {
     pub scaler: Scaler,
     /// What the sampler need not read each time.
     pub sampler: Sampler,
+    /// The newest look, for those who ask.
+    pub newest: Option<Arc<Newest>>,
+    /// Whether the autoscaler goes on from what status remembers.
+    recalled: bool,
     due: Option<Timestamp>,
 }
 
 /// What the operator remembers of one pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// The status that was written last, and when.
+    /// What was written of the status.
     pub written: Written,
     /// The newest status, written or not.
     pub current: Option<IngestionPipelineStatus>,
@@ -48,7 +55,9 @@ pub struct State {
     pub restarts: BTreeMap<String, Restarts>,
     sampled: BTreeMap<String, Sampled>,
     partitions: BTreeMap<String, i32>,
+    retention_seconds: BTreeMap<String, i64>,
     conflicts: BTreeMap<String, String>,
+    offsets_retention: Option<Duration>,
     backoff: Backoff,
     looked: Option<Looked>,
     look_due: Option<Timestamp>,
@@ -82,10 +91,19 @@ impl State {
 
     /// Keeps what later samples need from a look.
     pub fn remember(&mut self, seen: &LookSeen) {
-        let known = seen.topics.iter().filter_map(|(name, view)| {
-            Some((name.clone(), view.topic.value()?.as_ref()?.partitions))
-        });
-        self.partitions.extend(known);
+        for (name, view) in &seen.topics {
+            let Some(Some(topic)) = view.topic.value() else {
+                continue;
+            };
+            match topic.retention_seconds() {
+                Some(seconds) => self.retention_seconds.insert(name.clone(), seconds),
+                None => self.retention_seconds.remove(name),
+            };
+            self.partitions.insert(name.clone(), topic.partitions);
+        }
+        if let Some(cluster) = seen.cluster.value() {
+            self.offsets_retention = cluster.offsets_retention;
+        }
         self.conflicts = seen
             .containers
             .connectors
@@ -102,42 +120,82 @@ impl State {
         self.conflicts.get(connector).map(String::as_str)
     }
 
-    /// Every partition of the topics that a connector reads.
+    /// How long the broker keeps the commits of a group without members, as the last look saw it.
+    pub const fn offsets_retention(&self) -> Option<Duration> {
+        self.offsets_retention
+    }
+
+    /// How long, in seconds, each topic that a connector reads keeps records, as the last look saw
+    /// it; a topic that keeps them for ever is left out.
+    pub fn retention_of(&self, connector: &Connector) -> BTreeMap<String, i64> {
+        let topics = connector.consumes.iter().flat_map(|c| &c.topics);
+        topics
+            .filter_map(|topic| Some((topic.clone(), *self.retention_seconds.get(topic)?)))
+            .collect()
+    }
+
+    /// Every partition of the topics that a connector reads; where no look has seen a topic yet, as
+    /// many as the last status knows.
     ///
     /// # Errors
-    /// Why they are not known: a topic was not seen yet.
-    pub fn partitions_of(&self, connector: &Connector) -> Result<Vec<Partition>, Unknown> {
+    /// Why they are not known: a topic was never seen.
+    pub fn partitions_of(
+        &self,
+        connector: &Connector,
+        last: &IngestionPipelineStatus,
+    ) -> Result<Vec<Partition>, Unknown> {
+        let before = |name: &str| {
+            let topic = last.topics.iter().find(|topic| topic.name == *name);
+            topic.and_then(|topic| topic.partitions)
+        };
         let mut all = Vec::new();
         for topic in connector
             .consumes
             .iter()
             .flat_map(|consumes| &consumes.topics)
         {
-            let Some(count) = self.partitions.get(topic) else {
+            let count = self.partitions.get(topic).copied();
+            let Some(count) = count.or_else(|| before(topic)) else {
                 return Err(Unknown {
                     class: Class::Waiting,
                     reason: Reason::WaitingForTopics,
                     message: format!("topic {topic} is not there yet"),
                 });
             };
-            all.extend((0..*count).map(|partition| (topic.clone(), partition)));
+            all.extend((0..count).map(|partition| (topic.clone(), partition)));
         }
         Ok(all)
     }
 
     /// A connector's samples; those of a first look go on from what status remembers.
     pub fn samples_of(&mut self, connector: &str, last: &IngestionPipelineStatus) -> &mut Sampled {
-        self.sampled.entry(connector.to_owned()).or_insert_with(|| {
-            let status = last
-                .connectors
-                .iter()
-                .find(|status| status.name == connector);
+        let sampled = self.sampled.entry(connector.to_owned()).or_default();
+        if !sampled.recalled {
+            let mut connectors = last.connectors.iter();
+            let status = connectors.find(|status| status.name == connector);
             let memory = status.and_then(|status| status.memory.as_ref());
-            Sampled {
-                scaler: Scaler::restore(memory),
-                ..Sampled::default()
-            }
-        })
+            sampled.scaler.recall(memory);
+            sampled.recalled = true;
+        }
+        sampled
+    }
+
+    /// Takes back what was decided and not carried out, or decided on an old view of the object:
+    /// the next pass goes on from what the object's status remembers. What was seen of Kafka stays.
+    pub fn take_back(&mut self) {
+        self.current = None;
+        self.written = Written::default();
+        for sampled in self.sampled.values_mut() {
+            sampled.recalled = false;
+        }
+    }
+
+    /// The newest look at each connector.
+    pub fn newest(&self) -> BTreeMap<String, Arc<Newest>> {
+        let newest = self.sampled.iter();
+        newest
+            .filter_map(|(name, sampled)| Some((name.clone(), sampled.newest.clone()?)))
+            .collect()
     }
 
     /// What is due now.

@@ -1,19 +1,31 @@
 //! Reporting: what happened, told to the outside: status when something changed, events on
 //! transitions, metrics and live values on every pass. The only phase whose failure fails a pass.
 
-use jiff::{SignedDuration, Timestamp};
-use kube::{Client, Resource, ResourceExt};
+mod numbers;
+mod written;
 
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use kube::{Client, Resource, ResourceExt};
+use serde_json::json;
+
+pub use self::written::Written;
 use crate::{
     api::{IngestionPipeline, IngestionPipelineStatus},
     k8s::{
         self,
         events::{Events, Happening},
     },
-    plan::{names::MANAGER, settle, tellings::Telling},
+    plan::{
+        names::MANAGER,
+        scaling::{Newest, NewestView},
+        settle,
+        tellings::Telling,
+    },
     telemetry::{
-        live::Live,
-        metrics::{ConnectorLabels, ConnectorNumbers, Metrics},
+        live::{Live, View},
+        metrics::{ConnectorLabels, Metrics},
     },
 };
 
@@ -32,64 +44,83 @@ pub struct Reporter {
     pub status_interval: std::time::Duration,
 }
 
-/// The status that was written last, and when.
-pub type Written = Option<(Timestamp, IngestionPipelineStatus)>;
+/// What one pass has to tell.
+pub struct Outcome<'a> {
+    /// The pipeline as it was read.
+    pub pipeline: &'a IngestionPipeline,
+    /// Its new status.
+    pub next: &'a IngestionPipelineStatus,
+    /// The newest look at each connector.
+    pub newest: BTreeMap<String, Arc<Newest>>,
+    /// The connectors that were sampled in this pass.
+    pub sampled: &'a [String],
+    /// What is worth an Event.
+    pub tellings: &'a [Telling],
+    /// When.
+    pub now: Timestamp,
+}
 
 impl Reporter {
-    /// Tells everything about one pass; returns what is now written.
+    /// Tells everything about one pass, and notes what is now written.
     ///
     /// # Errors
     /// When status could not be written. A conflict is one: the object changed meanwhile, and the
     /// next pass sees how.
     pub async fn pipeline(
         &self,
-        pipeline: &IngestionPipeline,
-        next: &IngestionPipelineStatus,
-        tellings: &[Telling],
-        written: Written,
-        now: Timestamp,
-    ) -> Result<Written, k8s::Error> {
-        self.show(pipeline, next, now);
-        let stored = pipeline.status.as_ref();
-        let before = written.as_ref().map(|(_, status)| status).or(stored);
-        let due = worth_writing(
-            before,
+        outcome: Outcome<'_>,
+        written: &mut Written,
+    ) -> Result<(), k8s::Error> {
+        self.show(&outcome);
+        let Outcome {
+            pipeline,
             next,
-            written.as_ref().map(|(at, _)| *at),
             now,
-            self.status_interval,
-        );
-        let after = if due {
-            let rounded = settle::rounded(next);
-            self.status(pipeline, &rounded).await?;
-            Some((now, rounded))
+            ..
+        } = outcome;
+        let stored = pipeline.status.as_ref();
+        let result = if written.is_due(stored, next, now, self.status_interval) {
+            self.status(pipeline, next, written, now).await
         } else {
-            written
+            Ok(())
         };
-        for telling in tellings {
+        // Also where status could not be written: what was done was done.
+        for telling in outcome.tellings {
             self.tell(pipeline, telling).await;
         }
-        Ok(after)
+        result
     }
 
-    /// Writes status. Nobody else writes it, and a pipeline has one pass at a time: no resource
-    /// version is needed, and a stale view of the object does not fail the write.
+    /// Writes status, and notes it. What an autoscaler remembers is only written to the version of
+    /// the object that it was read from: whoever has written meanwhile may have decided, too.
     ///
     /// # Errors
-    /// When the cluster refuses or does not answer.
+    /// When the cluster refuses or does not answer; class `Conflict` when the object has changed.
     pub async fn status(
         &self,
         pipeline: &IngestionPipeline,
         status: &IngestionPipelineStatus,
+        written: &mut Written,
+        now: Timestamp,
     ) -> Result<(), k8s::Error> {
         let (namespace, name) = (
             pipeline.namespace().unwrap_or_default(),
             pipeline.name_any(),
         );
+        let rounded = settle::rounded(status);
+        let read = pipeline.resource_version().unwrap_or_default();
+        let version = written.version(&read).to_owned();
+        let remembers = rounded.connectors.iter().any(|c| c.memory.is_some());
         let write = k8s::write::status::<IngestionPipeline>(
-            &self.kube, &namespace, &name, status, None, MANAGER,
+            &self.kube,
+            &namespace,
+            &name,
+            &rounded,
+            remembers.then_some(version.as_str()),
+            MANAGER,
         );
-        write.await?;
+        let after = write.await?.resource_version();
+        written.wrote(now, rounded, &version, after);
         self.metrics.status_written();
         Ok(())
     }
@@ -113,30 +144,32 @@ impl Reporter {
         }
     }
 
-    fn show(&self, pipeline: &IngestionPipeline, status: &IngestionPipelineStatus, now: Timestamp) {
+    fn show(&self, outcome: &Outcome<'_>) {
+        let (pipeline, status) = (outcome.pipeline, outcome.next);
         let (namespace, name) = (
             pipeline.namespace().unwrap_or_default(),
             pipeline.name_any(),
         );
+        let metrics = &self.metrics.connectors;
+        let labels = |connector: &str| ConnectorLabels {
+            namespace: namespace.clone(),
+            pipeline: name.clone(),
+            connector: connector.to_owned(),
+        };
         for connector in &status.connectors {
-            let labels = ConnectorLabels {
-                namespace: namespace.clone(),
-                pipeline: name.clone(),
-                connector: connector.name.clone(),
-            };
-            let numbers = ConnectorNumbers {
-                lag: connector.lag,
-                time_lag: connector.time_lag_seconds.map(seconds),
-                replicas: connector.replicas,
-                desired_replicas: connector.desired_replicas,
-            };
-            self.metrics.connector(&labels, numbers);
+            let newest = outcome.newest.get(&connector.name).map(Arc::as_ref);
+            numbers::show(metrics, &labels(&connector.name), connector, newest);
         }
-        self.live.set(
-            &namespace,
-            &name,
-            serde_json::json!({"at": now, "status": status}),
-        );
+        for connector in outcome.sampled {
+            let newest = outcome.newest.get(connector);
+            if let Some(decision) = newest.and_then(|newest| newest.decision.as_ref()) {
+                numbers::count(metrics, &labels(connector), decision);
+            }
+        }
+        let there = status.connectors.iter().map(|c| c.name.as_str());
+        metrics.keep_only(&namespace, &name, &there.collect::<Vec<_>>());
+        let view = view(status.clone(), outcome.newest.clone(), outcome.now);
+        self.live.set(&namespace, &name, view);
     }
 
     /// Forgets a pipeline that is gone.
@@ -145,87 +178,22 @@ impl Reporter {
             pipeline.namespace().unwrap_or_default(),
             pipeline.name_any(),
         );
-        for connector in &pipeline.spec.connectors {
-            self.metrics.forget(&ConnectorLabels {
-                namespace: namespace.clone(),
-                pipeline: name.clone(),
-                connector: connector.name.clone(),
-            });
-        }
+        self.metrics.connectors.keep_only(&namespace, &name, &[]);
         self.live.remove(&namespace, &name);
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "seconds of lag are far below 2^53"
-)]
-fn seconds(value: i64) -> f64 {
-    value as f64
-}
-
-/// A change of structure at once, a change of numbers (after rounding) at most every interval.
-fn worth_writing(
-    before: Option<&IngestionPipelineStatus>,
-    next: &IngestionPipelineStatus,
-    written_at: Option<Timestamp>,
+/// What the operator's endpoint tells of one pipeline.
+fn view(
+    status: IngestionPipelineStatus,
+    newest: BTreeMap<String, Arc<Newest>>,
     now: Timestamp,
-    interval: std::time::Duration,
-) -> bool {
-    let Some(before) = before else { return true };
-    if settle::structure(before) != settle::structure(next) {
-        return true;
-    }
-    let interval = SignedDuration::try_from(interval).unwrap_or(SignedDuration::MAX);
-    let due = written_at.is_none_or(|at| now.duration_since(at) >= interval);
-    due && settle::rounded(before) != settle::rounded(next)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::api::connectors::ConnectorStatus;
-
-    fn status(lag: i64, replicas: i32) -> IngestionPipelineStatus {
-        let connector = ConnectorStatus {
-            name: "enrich".into(),
-            lag: Some(lag),
-            replicas: Some(replicas),
-            ..ConnectorStatus::default()
-        };
-        IngestionPipelineStatus {
-            connectors: vec![connector],
-            ..Default::default()
-        }
-    }
-
-    fn worth(before: &IngestionPipelineStatus, next: &IngestionPipelineStatus, age: i64) -> bool {
-        let now = Timestamp::from_second(1000).unwrap();
-        let written = Timestamp::from_second(1000 - age).unwrap();
-        worth_writing(
-            Some(before),
-            next,
-            Some(written),
-            now,
-            Duration::from_secs(30),
-        )
-    }
-
-    #[test]
-    fn numbers_are_written_at_most_every_interval() {
-        assert!(!worth(&status(100, 1), &status(900, 1), 29));
-        assert!(worth(&status(100, 1), &status(900, 1), 30));
-    }
-
-    #[test]
-    fn a_difference_below_the_rounding_is_not_written() {
-        assert!(!worth(&status(10_001, 1), &status(10_002, 1), 60));
-    }
-
-    #[test]
-    fn a_change_of_structure_is_written_at_once() {
-        assert!(worth(&status(100, 1), &status(100, 2), 0));
-    }
+) -> View {
+    let told = move |tell: fn(&Newest) -> NewestView| {
+        let connectors: BTreeMap<&String, NewestView> =
+            newest.iter().map(|(name, n)| (name, tell(n))).collect();
+        json!({"at": now, "status": status, "connectors": connectors})
+    };
+    let why = told.clone();
+    View::new(move || told(Newest::view), move || why(Newest::why))
 }

@@ -40,8 +40,11 @@ fn observation(subject: &Subject<'_>, look: &Look, replicas: i32) -> Observation
         revision: look.revision.clone(),
         partitions: look.partitions.clone().unwrap_or_default(),
         partition_counts: counts.unwrap_or_default(),
+        retention_seconds: look.retention_seconds.clone(),
         metrics: look.metrics.clone(),
         group: look.group,
+        offsets_retention_seconds: look.offsets_retention_seconds,
+        overridden: look.overridden.clone(),
     }
 }
 

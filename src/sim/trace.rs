@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::group::Arrivals;
-use crate::plan::scaling::{GroupState, PartitionSample};
+use crate::plan::scaling::{GroupState, Override, PartitionSample};
 
 /// Why a trace is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,9 @@ pub struct Look {
     pub ready: Option<i32>,
     /// The pod template's hash. Left out: as before.
     pub revision: Option<String>,
+    /// How long, in seconds, each topic keeps records.
+    #[serde(default)]
+    pub retention_seconds: BTreeMap<String, i64>,
     /// Values of series by name; null: could not be read.
     #[serde(default)]
     pub metrics: BTreeMap<String, Option<f64>>,
@@ -46,6 +49,11 @@ pub struct Look {
     /// The group's state. Left out: stable.
     #[serde(default = "stable")]
     pub group: GroupState,
+    /// How long, in seconds, the broker keeps the commits of a group without members.
+    pub offsets_retention_seconds: Option<i64>,
+    /// That somebody else has set `replicas`.
+    #[serde(rename = "override")]
+    pub overridden: Option<Override>,
 }
 
 const fn stable() -> GroupState {

@@ -1,6 +1,7 @@
 //! The operator's HTTP endpoint: `/metrics`, `/healthz`, `/readyz`, `/v1/pipelines/<namespace>/
-//! <name>` with the newest view of a pipeline, which an operator that stands by does not have: it
-//! answers 421; and `/v1/settings` with what planning depends on. Read-only; holds no secret.
+//! <name>` with the newest view of a pipeline, `.../<name>/why` with what would change its
+//! decisions, which an operator that stands by does not have: it answers 421; and `/v1/settings`
+//! with what planning depends on. Read-only; holds no secret.
 
 use std::sync::{
     Arc,
@@ -14,10 +15,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{live::Live, metrics::Metrics};
+use super::{
+    live::{Live, View},
+    metrics::Metrics,
+};
 
 /// What the endpoint shows.
 #[derive(Clone)]
@@ -53,7 +58,8 @@ fn router(endpoint: Endpoint) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
-        .route("/v1/pipelines/{namespace}/{name}", get(pipeline))
+        .route("/v1/pipelines/{namespace}/{name}", get(newest))
+        .route("/v1/pipelines/{namespace}/{name}/why", get(why))
         .route("/v1/settings", get(settings))
         .with_state(endpoint)
 }
@@ -83,9 +89,18 @@ async fn settings(State(endpoint): State<Endpoint>) -> Response {
     axum::Json(endpoint.settings).into_response()
 }
 
+async fn newest(State(endpoint): State<Endpoint>, Path(name): Path<(String, String)>) -> Response {
+    pipeline(&endpoint, &name, View::newest).await
+}
+
+async fn why(State(endpoint): State<Endpoint>, Path(name): Path<(String, String)>) -> Response {
+    pipeline(&endpoint, &name, View::why).await
+}
+
 async fn pipeline(
-    State(endpoint): State<Endpoint>,
-    Path((namespace, name)): Path<(String, String)>,
+    endpoint: &Endpoint,
+    (namespace, name): &(String, String),
+    show: fn(&View) -> Value,
 ) -> Response {
     if !endpoint.leads.load(Ordering::Relaxed) {
         // Not "unavailable", which clients of Kubernetes answer by waiting: the next request
@@ -93,12 +108,13 @@ async fn pipeline(
         let words = "this operator stands by: ask again, another one leads";
         return (StatusCode::MISDIRECTED_REQUEST, words).into_response();
     }
-    match endpoint.live.get(&namespace, &name) {
-        Some(view) => axum::Json(view).into_response(),
-        None => (
-            StatusCode::NOT_FOUND,
-            "no such pipeline, or not looked at yet",
-        )
-            .into_response(),
+    let Some(view) = endpoint.live.get(namespace, name) else {
+        let words = "no such pipeline, or not looked at yet";
+        return (StatusCode::NOT_FOUND, words).into_response();
+    };
+    // It takes some milliseconds of computing, which must not hold up passes.
+    match tokio::task::spawn_blocking(move || show(&view)).await {
+        Ok(view) => axum::Json(view).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

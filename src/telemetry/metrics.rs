@@ -1,13 +1,9 @@
 //! Metrics with the prefix `sluice_`. Labels are words of closed sets, or names of resources that
 //! exist now: a connector that is gone takes its series with it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, AtomicU64},
-    },
-    time::Duration,
-};
+mod connectors;
+
+use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -21,18 +17,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub use self::connectors::{ConnectorLabels, ConnectorMetrics, ConnectorNumbers};
 use super::version::{COMMIT, VERSION};
-
-/// Which connector of which pipeline a series is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ConnectorLabels {
-    /// Namespace of the pipeline.
-    pub namespace: String,
-    /// Name of the pipeline.
-    pub pipeline: String,
-    /// Name of the connector.
-    pub connector: String,
-}
 
 /// A step and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,22 +33,6 @@ struct PassLabels {
     result: &'static str,
 }
 
-/// What one connector's gauges show; what is unknown has no series.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ConnectorNumbers {
-    /// Unread records.
-    pub lag: Option<i64>,
-    /// Seconds since the oldest unread record arrived.
-    pub time_lag: Option<f64>,
-    /// Observed replicas.
-    pub replicas: Option<i32>,
-    /// Wanted replicas.
-    pub desired_replicas: Option<i32>,
-}
-
-type Floats = Family<ConnectorLabels, Gauge<f64, AtomicU64>>;
-type Integers = Family<ConnectorLabels, Gauge<i64, AtomicI64>>;
-
 /// Every metric of the process. Clones share the same values.
 #[derive(Clone)]
 pub struct Metrics {
@@ -75,10 +45,8 @@ pub struct Metrics {
     leader: Gauge,
     leader_transitions: Gauge,
     definition_outdated: Gauge,
-    lag: Integers,
-    time_lag: Floats,
-    replicas: Integers,
-    desired: Integers,
+    /// Those of the connectors.
+    pub connectors: ConnectorMetrics,
 }
 
 impl Default for Metrics {
@@ -93,10 +61,7 @@ impl Default for Metrics {
             leader: Gauge::default(),
             leader_transitions: Gauge::default(),
             definition_outdated: Gauge::default(),
-            lag: Family::default(),
-            time_lag: Family::default(),
-            replicas: Family::default(),
-            desired: Family::default(),
+            connectors: ConnectorMetrics::default(),
         };
         metrics.registry = Arc::new(metrics.registered());
         metrics
@@ -134,22 +99,7 @@ impl Metrics {
             "Things outside the cluster left behind by deletions that ran out of time",
             self.left_behind.clone(),
         );
-        r.register("connector_lag_records", "Unread records", self.lag.clone());
-        r.register(
-            "connector_time_lag_seconds",
-            "Seconds since the oldest unread record arrived",
-            self.time_lag.clone(),
-        );
-        r.register(
-            "connector_replicas",
-            "Observed replicas",
-            self.replicas.clone(),
-        );
-        r.register(
-            "connector_desired_replicas",
-            "Wanted replicas",
-            self.desired.clone(),
-        );
+        self.connectors.register(&mut r);
         r
     }
 
@@ -207,30 +157,6 @@ impl Metrics {
         self.left_behind.inc_by(count);
     }
 
-    /// Shows one connector's numbers.
-    pub fn connector(&self, labels: &ConnectorLabels, numbers: ConnectorNumbers) {
-        integer(&self.lag, labels, numbers.lag);
-        integer(&self.replicas, labels, numbers.replicas.map(i64::from));
-        integer(
-            &self.desired,
-            labels,
-            numbers.desired_replicas.map(i64::from),
-        );
-        match numbers.time_lag {
-            Some(seconds) => {
-                self.time_lag.get_or_create(labels).set(seconds);
-            }
-            None => {
-                self.time_lag.remove(labels);
-            }
-        }
-    }
-
-    /// Forgets a connector that is gone.
-    pub fn forget(&self, labels: &ConnectorLabels) {
-        self.connector(labels, ConnectorNumbers::default());
-    }
-
     /// All metrics in the `OpenMetrics` text format.
     #[must_use]
     pub fn encode(&self) -> String {
@@ -241,43 +167,9 @@ impl Metrics {
     }
 }
 
-fn integer(family: &Integers, labels: &ConnectorLabels, value: Option<i64>) {
-    match value {
-        Some(value) => {
-            family.get_or_create(labels).set(value);
-        }
-        None => {
-            family.remove(labels);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_connector_that_is_gone_takes_its_series_with_it() {
-        let metrics = Metrics::default();
-        let labels = ConnectorLabels {
-            namespace: "plant".into(),
-            pipeline: "readings".into(),
-            connector: "enrich".into(),
-        };
-        let numbers = ConnectorNumbers {
-            lag: Some(7),
-            time_lag: Some(1.5),
-            ..ConnectorNumbers::default()
-        };
-        metrics.connector(&labels, numbers);
-        assert!(
-            metrics
-                .encode()
-                .contains("sluice_connector_lag_records{namespace=\"plant\"")
-        );
-        metrics.forget(&labels);
-        assert!(!metrics.encode().contains("plant"));
-    }
 
     #[test]
     fn the_build_is_told() {

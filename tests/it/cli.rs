@@ -1,4 +1,4 @@
-//! The binary as a tool: `check`, `plan` and `top` as a person calls them, against a real apiserver
+//! The binary as a tool: `check`, `plan`, `top` and `why` as a person calls them, against a real apiserver
 //! and a real broker.
 
 use std::{
@@ -11,7 +11,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use sluice::k8s::rights::{Place, RIGHTS};
+use sluice::{
+    api::IngestionPipelineStatus,
+    k8s::rights::{Place, RIGHTS},
+};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -254,6 +257,14 @@ fn a_plan_without_a_cluster_asks_nobody() {
     assert_eq!(plan["live"], false);
     assert_eq!(steps(&plan).last(), Some(&"createConnector"));
     assert_eq!(plan["pipelines"][0]["namespace"], "plant");
+    // What admission cannot refuse, a plan does: a cron expression that no day meets.
+    let text = fs::read_to_string(manifest.replace("file-to-kafka", "scheduled")).unwrap();
+    let never = person.folder.path().join("never.yaml");
+    fs::write(&never, text.replace("0 7 * * 1-5", "0 7 31 2 *")).unwrap();
+    let ended = person.run(&["plan", never.to_str().unwrap()]);
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    let place = "spec.connectors[sell].autoscaling.schedules[0].schedule: it never occurs";
+    assert!(ended.err.contains(place), "{}", ended.err);
     let ended = person.run(&["plan", "/does/not/exist.yaml"]);
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("/does/not/exist.yaml"), "{}", ended.err);
@@ -313,6 +324,91 @@ async fn check_tells_a_pipeline_that_works_from_one_that_does_not() {
     let ended = person.run(&["top", "none", "--once"]);
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains(&message), "{}", ended.err);
+}
+
+/// A pipeline whose pods follow 100 unread records each; `name` of its connector.
+fn scaled(tenant: &Tenant, block: &Value) -> Value {
+    let topic = format!("{}.asked", tenant.namespace);
+    json!({
+        "kafka": {"bootstrapServers": kafka::shared().bootstrap()},
+        "topics": [{"name": topic, "partitions": 6}],
+        "connectors": [
+            {"name": "work", "role": "Processor", "container": {"image": "example/none:1"},
+             "consumes": {"group": topic, "topics": [topic]}, "autoscaling": block},
+            {"name": "fixed", "role": "Source", "container": {"image": "example/none:1"}},
+        ],
+    })
+}
+
+#[tokio::test]
+async fn why_tells_a_decision_in_the_words_of_its_event() {
+    let tenant = Tenant::new().await;
+    let person = Person::new(&tenant.namespace, None);
+    let mut block = json!({
+        "maxReplicas": 4, "interval": "1s", "partitions": {"align": false},
+        "policies": [{"name": "lag", "targetTracking": {"metric": "lag", "target": 100}}],
+    });
+    tenant.apply("p", scaled(&tenant, &block)).await;
+    let wait = |s: &IngestionPipelineStatus| s.connectors.iter().any(|c| c.replicas == Some(1));
+    tenant.until("p", 30, wait).await;
+    let topic = format!("{}.asked", tenant.namespace);
+    for partition in 0..6 {
+        kafka::shared().produce(&topic, partition, 1000);
+    }
+    let wait =
+        |s: &IngestionPipelineStatus| s.connectors[0].decisions.first().is_some_and(|d| d.to == 4);
+    tenant.until("p", 30, wait).await;
+    let ended = person.run(&["why", "p", "-o", "json", "--last", "10"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.err);
+    assert!(ended.err.contains("from status"), "{}", ended.err);
+    let told = ended.json();
+    assert_eq!(told["source"], "status");
+    let connectors = told["connectors"].as_array().unwrap();
+    assert_eq!(connectors.len(), 1, "{told:#}");
+    let decisions = connectors[0]["decisions"].as_array().unwrap();
+    let decision = decisions
+        .iter()
+        .find(|decision| decision["to"] == 4)
+        .unwrap();
+    let notes = tenant.told("ScaledOut").await;
+    assert!(
+        notes.iter().any(|note| decision["headline"] == **note),
+        "{notes:?} {decision:#}"
+    );
+    let outlook = connectors[0]["decisions"][0]["outlook"].to_string();
+    assert!(outlook.contains("raise maxReplicas (4)"), "{told:#}");
+
+    for format in ["table", "yaml"] {
+        let ended = person.run(&["why", "p", "work", "-o", format]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        assert!(ended.out.contains("policy/lag"), "{}", ended.out);
+        assert!(!ended.out.contains('\x1b'), "colours are for terminals");
+    }
+    for (args, words) in [
+        (&["why", "none"][..], "there is no pipeline none"),
+        (
+            &["why", "p", "none"],
+            "there is no connector none: the pipeline has work, fixed",
+        ),
+        (&["why", "p", "fixed"], "fixed has no autoscaling block"),
+    ] {
+        let ended = person.run(args);
+        assert_eq!((ended.code, ended.out.as_str()), (2, ""), "{args:?}");
+        assert!(ended.err.contains(words), "{}", ended.err);
+    }
+
+    block["mode"] = json!("Shadow");
+    tenant.apply("p", scaled(&tenant, &block)).await;
+    let wait = |s: &IngestionPipelineStatus| operator::condition(s, "ScalingActive").1 == "Shadow";
+    let status = tenant.until("p", 30, wait).await;
+    assert_eq!(status.connectors[0].shadow_replicas, Some(4));
+    let ended = person.run(&["why", "p"]);
+    assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("connector work: Shadow: "),
+        "{}",
+        ended.out
+    );
 }
 
 #[tokio::test]

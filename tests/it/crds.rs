@@ -356,20 +356,197 @@ async fn autoscaling_is_checked() {
         (both, &["set replicas or autoscaling, not both", "remove replicas"]),
         (nothing, &["autoscaling follows a consumer group: add consumes"]),
         (scaled(&json!({"minReplicas": 13})), &["spec.connectors[0].autoscaling", "minReplicas must not exceed maxReplicas: lower"]),
-        (scaled(&json!({"minReplicas": 0})), &["spec.connectors[0].autoscaling.minReplicas"]),
+        (scaled(&json!({"minReplicas": -1})), &["spec.connectors[0].autoscaling.minReplicas"]),
         (scaled(&json!({"maxReplicas": 1001})), &["spec.connectors[0].autoscaling.maxReplicas"]),
         (scaled(&json!({"interval": "10m"})), &["interval must lie between 1s and 5m"]),
         (scaled(&json!({"interval": "1.5s"})), &["spec.connectors[0].autoscaling.interval"]),
-        (scaled(&json!({"policies": []})), &["spec.connectors[0].autoscaling.policies"]),
-        (
-            policy(json!({"name": "p", "targetTracking": {"metric": "cpu", "target": 1}})),
-            &["targetTracking.metric", "\"lag\", \"timeLag\""],
-        ),
+        (scaled(&json!({"policies": []})), &["autoscaling needs at least one of policies, schedules and profiles"]),
+        (policy(json!({"name": "p"})), &["a policy has exactly one of targetTracking, step"]),
+        (scaled(&json!({"overrideFor": "169h"})), &["overrideFor must not exceed 168h"]),
+        (scaled(&json!({"activation": {"idleFor": "169h"}})), &["idleFor must not exceed 168h"]),
+        (scaled(&json!({"defaultReplicas": 13})), &["defaultReplicas must lie between"]),
         (policy(json!({"name": "p", "targetTracking": {"metric": "lag", "target": 0}})), &["targetTracking", "target must be above 0"]),
         (
             policy(json!({"name": "p", "targetTracking": {"metric": "lag", "target": 1, "catchUp": "5m"}})),
             &["utilization and catchUp", "timeLag"],
         ),
+    ])
+    .await;
+}
+
+/// One step policy with these bands.
+#[tokio::test]
+async fn further_series_are_checked() {
+    let metrics = |metrics: Value| scaled(&json!({"metrics": metrics}));
+    let named = |name: &str| metrics(json!([{"name": name, "expression": "1"}]));
+    let asked = |fields: Value| {
+        let mut query = json!({"serverAddress": "https://p:9090/prefix", "query": "up"});
+        query
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        metrics(json!([{"name": "m", "prometheus": query}]))
+    };
+    let many: Vec<Value> = (0..21)
+        .map(|i| json!({"name": format!("m{i}"), "expression": "1"}))
+        .collect();
+    let one_of = "a metric has exactly one of prometheus and expression";
+    refused(&[
+        (metrics(json!([{"name": "m"}])), &[one_of]),
+        (metrics(json!([{"name": "m", "expression": "1", "prometheus": {"serverAddress": "http://p", "query": "up"}}])), &[one_of]),
+        (named("lag"), &["are always there: choose another name"]),
+        (named("in"), &["mean something else in expressions: choose another name"]),
+        (named("a-b"), &["spec.connectors[0].autoscaling.metrics[0].name"]),
+        (named("1a"), &["spec.connectors[0].autoscaling.metrics[0].name"]),
+        (metrics(json!([{"name": "m", "expression": "1"}, {"name": "m", "expression": "2"}])), &["Duplicate value"]),
+        (metrics(json!(many)), &["spec.connectors[0].autoscaling.metrics", "must have at most 20 items"]),
+        (metrics(json!([{"name": "m", "expression": "1".repeat(513)}])), &["metrics[0].expression"]),
+        (asked(json!({"serverAddress": "file:///etc/passwd"})), &["prometheus.serverAddress"]),
+        (asked(json!({"serverAddress": "http://user:word@p"})), &["prometheus.serverAddress"]),
+        (asked(json!({"serverAddress": "http://p?query=up"})), &["prometheus.serverAddress"]),
+        (
+            asked(json!({"authentication": {"bearerTokenSecretRef": {"name": "s", "key": "t"}, "basicAuthSecretRef": {"name": "s"}}})),
+            &["at most one of bearerTokenSecretRef and basicAuthSecretRef"],
+        ),
+        (
+            asked(json!({"serverAddress": "http://p", "authentication": {"caSecretRef": {"name": "ca"}}})),
+            &["caSecretRef is for an https address"],
+        ),
+        (asked(json!({"authentication": {"bearerTokenSecretRef": {"name": "../s", "key": "t"}}})), &["bearerTokenSecretRef.name"]),
+    ])
+    .await;
+    accepted(&[
+        asked(json!({})),
+        asked(json!({"authentication": {"bearerTokenSecretRef": {"name": "s", "key": "t"}, "caSecretRef": {"name": "ca"}}})),
+        scaled(&json!({
+            "metrics": [{"name": "a", "expression": "lag / 2"}, {"name": "b_2", "expression": "a > 1 ? a : 0"}],
+            "policies": [{"name": "p", "targetTracking": {"metric": "b_2", "target": 3, "of": "Total"}}],
+        })),
+    ])
+    .await;
+}
+
+fn steps(steps: &Value) -> Value {
+    let step = json!({"metric": "lag", "threshold": 50, "steps": steps});
+    scaled(&json!({"policies": [{"name": "p", "step": step}]}))
+}
+
+#[tokio::test]
+async fn the_bands_of_a_step_policy_cover_every_value_once() {
+    accepted(&[
+        steps(&json!([{"lowerBound": 0, "adjustment": 1}])),
+        steps(&json!([{"upperBound": 0, "adjustment": -1}])),
+        steps(&json!([{"lowerBound": 10, "upperBound": 20.5, "adjustment": 1}, {"lowerBound": 20.5, "adjustment": 3}])),
+        steps(&json!([
+            {"upperBound": -20, "adjustment": -3}, {"lowerBound": -20, "upperBound": -10, "adjustment": -1},
+            {"lowerBound": -10, "upperBound": 0, "adjustment": 0},
+        ])),
+        steps(&json!([
+            {"upperBound": -10, "adjustment": 1}, {"lowerBound": -10, "upperBound": 10, "adjustment": 2},
+            {"lowerBound": 10, "adjustment": 3},
+        ])),
+    ])
+    .await;
+    let (ends, begins) = (
+        "a step ends where no other begins",
+        "a step begins where no other ends",
+    );
+    refused(&[
+        (steps(&json!([{"adjustment": 1}])), &["a step needs lowerBound, upperBound or both"]),
+        (steps(&json!([{"lowerBound": 5, "upperBound": 5, "adjustment": 1}])), &["lowerBound must be below upperBound"]),
+        (
+            steps(&json!([{"lowerBound": 0, "upperBound": 10, "adjustment": 1}, {"lowerBound": 20, "adjustment": 3}])),
+            &["spec.connectors[0].autoscaling", ends],
+        ),
+        (
+            steps(&json!([{"lowerBound": -9, "upperBound": 0, "adjustment": -1}, {"upperBound": -6, "adjustment": -4}])),
+            &["spec.connectors[0].autoscaling", begins],
+        ),
+        (
+            steps(&json!([{"lowerBound": 0, "adjustment": 1}, {"lowerBound": 10, "adjustment": 3}])),
+            &[begins],
+        ),
+        (
+            steps(&json!([{"lowerBound": 0, "upperBound": 10, "adjustment": 1}, {"lowerBound": 10, "upperBound": 20, "adjustment": 3}])),
+            &[ends],
+        ),
+        (
+            steps(&json!([{"lowerBound": -10, "upperBound": 0, "adjustment": -1}, {"lowerBound": -20, "upperBound": -10, "adjustment": -3}])),
+            &[begins],
+        ),
+        (
+            steps(&json!([
+                {"lowerBound": 0, "upperBound": 10, "adjustment": 1}, {"lowerBound": 0, "upperBound": 10, "adjustment": 1},
+                {"lowerBound": 10, "adjustment": 3},
+            ])),
+            &[begins],
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn schedules_and_profiles_are_checked() {
+    let schedule = |fields: Value| {
+        let mut schedule = json!({"name": "s", "schedule": "0 6 * * 1-5", "timeZone": "Europe/Paris",
+            "duration": "8h", "minReplicas": 4});
+        let fields = fields.as_object().unwrap().clone();
+        schedule.as_object_mut().unwrap().extend(fields);
+        schedule
+            .as_object_mut()
+            .unwrap()
+            .retain(|_, value| !value.is_null());
+        scaled(&json!({"schedules": [schedule]}))
+    };
+    let profile = |fields: Value| {
+        let mut profile =
+            json!({"name": "p", "capacity": {"minimum": 2, "maximum": 8, "default": 4}});
+        let fields = fields.as_object().unwrap().clone();
+        profile.as_object_mut().unwrap().extend(fields);
+        scaled(&json!({"profiles": [profile]}))
+    };
+    let weekly = json!({"days": ["Monday"], "hours": [8], "minutes": [0], "duration": "10h"});
+    let week = |field: &str, value: Value| {
+        let mut weekly = weekly.clone();
+        weekly[field] = value;
+        profile(json!({"recurrence": weekly}))
+    };
+    let date = |start: &str, end: &str| profile(json!({"fixedDate": {"start": start, "end": end}}));
+    accepted(&[
+        schedule(json!({})),
+        schedule(json!({"schedule": null, "at": "2026-01-05T08:00:00Z"})),
+        schedule(json!({"minReplicas": null, "duration": null, "replicas": 6})),
+        schedule(json!({"start": "2026-01-05T08:00:00Z", "end": "2026-02-05T08:00:00Z"})),
+        week("hours", json!([8, 20])),
+        date("2026-12-24T00:00:00", "2026-12-27T00:00:00"),
+    ])
+    .await;
+    refused(&[
+        (schedule(json!({"schedule": "0 6 * *"})), &["schedules[0].schedule"]),
+        (schedule(json!({"schedule": "0 6 ? * 1#2"})), &["schedules[0].schedule"]),
+        (schedule(json!({"schedule": null})), &["exactly one of schedule (cron) and at"]),
+        (schedule(json!({"minReplicas": null})), &["a schedule sets minReplicas, maxReplicas, replicas"]),
+        (schedule(json!({"maxReplicas": 3})), &["minReplicas must not exceed maxReplicas"]),
+        (schedule(json!({"duration": null})), &["bounds of a schedule need duration"]),
+        (schedule(json!({"duration": "169h"})), &["duration must lie between 1s and 168h"]),
+        (
+            schedule(json!({"schedule": null, "at": "2026-01-05T08:00:00Z", "end": "2026-02-05T08:00:00Z"})),
+            &["at is one time: remove them"],
+        ),
+        (
+            schedule(json!({"start": "2026-02-05T08:00:00Z", "end": "2026-01-05T08:00:00Z"})),
+            &["start must be before end"],
+        ),
+        (profile(json!({})), &["a profile has exactly one of fixedDate and recurrence"]),
+        (
+            profile(json!({"recurrence": weekly, "capacity": {"minimum": 2, "maximum": 8, "default": 9}})),
+            &["minimum <= default <= maximum"],
+        ),
+        (week("hours", json!([24])), &["recurrence.hours[0]"]),
+        (week("duration", json!("0s")), &["duration must lie between 1s and 168h"]),
+        (week("days", json!(["Someday"])), &["recurrence.days[0]"]),
+        (date("2026-12-27T00:00:00", "2026-12-24T00:00:00"), &["start must be before end"]),
+        (date("tomorrow", "2026-12-24T00:00:00"), &["fixedDate.start"]),
     ])
     .await;
 }

@@ -15,6 +15,7 @@ use crate::{
     kafka::{self, Pool, PoolSettings},
     observe::{Sources, credentials::Credentials},
     plan::{Identity, Known, connectors::workers},
+    prometheus,
 };
 
 /// How often a pipeline that is waited for is looked at.
@@ -103,6 +104,7 @@ pub async fn pipelines(
         kafka: Pool::new(PoolSettings::default()),
         credentials: Credentials::default(),
         connect: connect::Client::new()?,
+        prometheus: prometheus::Client::new()?,
         operator_namespace: args.operator.operator_namespace.clone(),
     };
     let lines: Vec<Vec<Line>> = stream::iter(&found.list)

@@ -114,7 +114,7 @@ pub fn container(request: &Request<'_>, seen: &ContainerSeen) -> ContainerPlan {
     let mut steps = Vec::new();
     match (live, desired) {
         (None, Some(desired)) => {
-            let replicas = request.replicas().initial();
+            let replicas = request.replicas(None).initial();
             steps.push(ContainerStep::Create(Box::new(with_replicas(
                 desired, replicas,
             ))));
@@ -207,12 +207,13 @@ impl Request<'_> {
         format!("spec.connectors[{}].container", self.connector.name)
     }
 
-    fn replicas(&self) -> Replicas<'_> {
+    fn replicas(&self, live: Option<&Deployment>) -> Replicas<'_> {
         Replicas {
             connector: self.connector,
             suspended: self.suspended,
             wanted: self.wanted,
             remembered: self.last.and_then(|last| last.desired_replicas),
+            overridden: live.is_some_and(|live| ownership::overridden(&live.metadata).is_some()),
         }
     }
 
@@ -265,7 +266,7 @@ impl Request<'_> {
     ) -> Option<ContainerStep> {
         let count = live_replicas(live);
         let to = match scalers {
-            Known::Value(scalers) if scalers.is_empty() => self.replicas().target(count),
+            Known::Value(scalers) if scalers.is_empty() => self.replicas(Some(live)).target(count),
             Known::Value(scalers) => {
                 findings.extend(scalers.iter().map(|scaler| self.conflict(scaler)));
                 count

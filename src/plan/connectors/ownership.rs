@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     ManagedFieldsEntry, ObjectMeta, OwnerReference,
 };
 
-use crate::plan::Identity;
+use crate::plan::{Identity, names, scaling::Override};
 
 /// The reference that makes the pipeline an object's controller: the garbage collector deletes the
 /// object with it.
@@ -44,6 +44,27 @@ pub fn owns_replicas(metadata: &ObjectMeta, manager: &str) -> bool {
         .any(|entry| entry.manager.as_deref() == Some(manager) && names_replicas(entry))
 }
 
+/// Who has set `spec.replicas`, when it is neither Sluice's scaler nor its creator: the field
+/// manager, and when, which the apiserver does not record for the scale subresource. As
+/// [`owns_replicas`], only where managed fields are read.
+#[must_use]
+pub fn overridden(metadata: &ObjectMeta) -> Option<Override> {
+    let ours = [names::MANAGER, names::SCALER];
+    if ours.iter().any(|manager| owns_replicas(metadata, manager)) {
+        return None;
+    }
+    let entries = metadata.managed_fields.iter().flatten();
+    let setters = entries
+        .filter(|entry| names_replicas(entry))
+        .filter_map(|entry| {
+            Some(Override {
+                by: entry.manager.clone()?,
+                at: entry.time.as_ref().map(|time| time.0),
+            })
+        });
+    setters.max_by_key(|setter| setter.at)
+}
+
 fn names_replicas(entry: &ManagedFieldsEntry) -> bool {
     entry
         .fields_v1
@@ -79,6 +100,35 @@ mod tests {
         assert!(!owned(|owner| owner.uid = "u-2".into()));
         assert!(!owned(|owner| owner.controller = None));
         assert!(!is_ours(&ObjectMeta::default(), PIPELINE));
+    }
+
+    #[test]
+    fn who_else_has_set_the_count_is_read_from_managed_fields() {
+        let entry = |manager: &str, time: &str, fields: serde_json::Value| ManagedFieldsEntry {
+            manager: Some(manager.into()),
+            time: serde_json::from_value(json!(time)).unwrap(),
+            fields_v1: Some(FieldsV1(fields)),
+            ..Default::default()
+        };
+        let replicas = || json!({"f:spec": {"f:replicas": {}}});
+        let (early, late) = ("2026-01-05T10:00:00Z", "2026-01-05T11:00:00Z");
+        let by = |entries: Vec<ManagedFieldsEntry>| {
+            let metadata = ObjectMeta {
+                managed_fields: Some(entries),
+                ..Default::default()
+            };
+            overridden(&metadata).map(|o| (o.by, o.at.unwrap().to_string()))
+        };
+        let template = entry(names::MANAGER, early, json!({"f:spec": {"f:template": {}}}));
+        let hand = entry("kubectl", late, replicas());
+        let expected = Some(("kubectl".to_owned(), late.to_owned()));
+        assert_eq!(by(vec![template.clone(), hand.clone()]), expected);
+        let earlier = entry("other", early, replicas());
+        assert_eq!(by(vec![hand.clone(), earlier]), expected);
+        for ours in [names::MANAGER, names::SCALER] {
+            assert_eq!(by(vec![hand.clone(), entry(ours, early, replicas())]), None);
+        }
+        assert_eq!(by(vec![template]), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! How many pods of a container connector there should be, when it is not the autoscaler that
 //! says so, and what is remembered while they are stopped. Counts are absolute. Nothing here makes
-//! a running connector dip: whoever takes over begins with the count that is there.
+//! a running connector dip: whoever takes over begins with the count that is there, and the bounds
+//! of an autoscaler, which change over time, are its own.
 
 use crate::api::connectors::Connector;
 
@@ -15,6 +16,8 @@ pub struct Replicas<'a> {
     pub wanted: Option<i32>,
     /// The count that was wanted before, from status.
     pub remembered: Option<i32>,
+    /// Whether somebody else has set the live count.
+    pub overridden: bool,
 }
 
 impl Replicas<'_> {
@@ -27,9 +30,9 @@ impl Replicas<'_> {
 
     /// The count that a Deployment with `live` pods should have.
     ///
-    /// From 0 an autoscaled connector goes straight to the largest of what is remembered, what is
-    /// wanted and `minReplicas`. Without a wish of the autoscaler the count stays, within the
-    /// bounds: those are a person's and hold even when metrics cannot be read.
+    /// An autoscaled connector that was stopped goes straight to the largest of what is remembered,
+    /// what is wanted and `minReplicas`. One that was scaled to zero remembers 0. Without a wish of
+    /// the autoscaler any other count stays.
     #[must_use]
     pub fn target(&self, live: i32) -> i32 {
         if self.suspended {
@@ -39,9 +42,9 @@ impl Replicas<'_> {
             return self.connector.replicas.unwrap_or(1);
         };
         let count = match (live, self.wanted) {
-            (0, wanted) => wanted.max(self.remembered).unwrap_or(0),
+            (0, wanted) if !self.overridden => wanted.max(self.remembered).unwrap_or(0),
             (_, Some(wanted)) => wanted,
-            (live, None) => live,
+            (live, None) => return live,
         };
         count.min(scaling.max_replicas).max(scaling.min_replicas)
     }
@@ -85,6 +88,7 @@ mod tests {
             suspended: false,
             wanted: None,
             remembered: None,
+            overridden: false,
         }
     }
 
@@ -107,9 +111,30 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_even_when_the_autoscaler_is_silent() {
-        assert_eq!(replicas(&autoscaled(3, 8)).target(10), 8);
-        assert_eq!(replicas(&autoscaled(3, 8)).target(1), 3);
+    fn a_running_count_is_the_autoscalers_with_its_bounds() {
+        assert_eq!(replicas(&autoscaled(3, 8)).target(10), 10);
+        assert_eq!(replicas(&autoscaled(3, 8)).target(1), 1);
+    }
+
+    #[test]
+    fn zero_is_left_to_whoever_scaled_to_it_or_set_it() {
+        let connector = autoscaled(0, 8);
+        let scaled = Replicas {
+            remembered: Some(0),
+            ..replicas(&connector)
+        };
+        assert_eq!((scaled.target(0), scaled.to_remember(0)), (0, Some(0)));
+        let set = Replicas {
+            remembered: Some(5),
+            overridden: true,
+            ..replicas(&connector)
+        };
+        assert_eq!(set.target(0), 0);
+        let stopped = Replicas {
+            overridden: false,
+            ..set
+        };
+        assert_eq!(stopped.target(0), 5);
     }
 
     #[test]

@@ -49,6 +49,7 @@ fn fixture() -> Fixture {
             operator_namespace: "sluice".into(),
             deletion_deadline: Duration::from_secs(300),
             status_interval: Duration::from_secs(30),
+            prometheus_servers: Vec::new(),
         },
         restarts: BTreeMap::new(),
     }

@@ -3,6 +3,7 @@
 //! pod was seen to do, and what proved too much for it. Belongs to one revision of the pods.
 
 use super::series::Reading;
+use crate::api::decisions::{Confidence, LearntCapacity};
 
 /// How much a new sample weighs in the running mean.
 const WEIGHT: f64 = 0.3;
@@ -17,6 +18,8 @@ pub struct Capacity {
     pub per_replica: f64,
     /// Saturated samples that the rate rests on, 0 to 100.
     pub samples: i32,
+    /// The running mean of how far samples lie from the rate, in whole per cent of it.
+    pub spread: f64,
     /// The lowest load of a pod at which the group fell behind.
     pub too_much: Option<f64>,
     /// The revision of the pods.
@@ -27,6 +30,43 @@ impl Capacity {
     /// The rate of a pod, when it was measured under saturation.
     pub fn measured(&self) -> Option<f64> {
         (self.samples > 0).then_some(self.per_replica)
+    }
+
+    /// How much the measured rate can be relied on; none without samples.
+    fn confidence(&self) -> Option<Confidence> {
+        match self.samples {
+            0 => None,
+            1..5 => Some(Confidence::Low),
+            _ if self.spread > 30.0 => Some(Confidence::Low),
+            20.. if self.spread <= 10.0 => Some(Confidence::High),
+            _ => Some(Confidence::Medium),
+        }
+    }
+
+    /// In status's words.
+    pub fn to_status(&self) -> LearntCapacity {
+        #[expect(clippy::cast_possible_truncation, reason = "0 to 1000 whole per cent")]
+        let spread = self.spread as i32;
+        LearntCapacity {
+            per_replica: self.per_replica,
+            samples: self.samples,
+            spread_percent: self.measured().map(|_| spread),
+            confidence: self.confidence(),
+            too_much: self.too_much,
+            revision: self.revision.clone(),
+        }
+    }
+
+    /// From status. A rate that no pod can have is forgotten, not believed.
+    pub fn from_status(status: &LearntCapacity) -> Option<Self> {
+        let capacity = Self {
+            per_replica: three_digits(status.per_replica),
+            samples: status.samples.clamp(0, MOST_SAMPLES),
+            spread: status.spread_percent.map_or(0.0, f64::from),
+            too_much: status.too_much.map(three_digits),
+            revision: status.revision.clone(),
+        };
+        (capacity.per_replica > 0.0).then_some(capacity)
     }
 }
 
@@ -41,13 +81,20 @@ pub fn learn(
     let Some(sample) = reading.saturated_rate.filter(|&rate| rate > 0.0) else {
         return at_least(known, revision, sustained);
     };
-    let (mean, samples) = match &known {
-        Some(c) if c.samples > 0 => (c.per_replica + WEIGHT * (sample - c.per_replica), c.samples),
-        _ => (sample, 0),
+    // The busy partitions may be the slow ones of a pod: what all were seen to do is no less.
+    let sample = sample.max(sustained);
+    let (mean, samples, spread) = match &known {
+        Some(c) if c.samples > 0 => {
+            let off = 100.0 * (sample / c.per_replica - 1.0).abs();
+            let mean = c.per_replica + WEIGHT * (sample - c.per_replica);
+            (mean, c.samples, c.spread + WEIGHT * (off - c.spread))
+        }
+        _ => (sample, 0, 0.0),
     };
     Some(Capacity {
         per_replica: three_digits(mean),
         samples: (samples + 1).min(MOST_SAMPLES),
+        spread: spread.round().min(1000.0),
         too_much: None,
         revision: of(revision, known),
     })
@@ -62,6 +109,7 @@ fn at_least(known: Option<Capacity>, revision: Option<&str>, seen: f64) -> Optio
         known => Some(Capacity {
             per_replica: seen,
             samples: known.as_ref().map_or(0, |c| c.samples),
+            spread: known.as_ref().map_or(0.0, |c| c.spread),
             too_much: known
                 .as_ref()
                 .and_then(|c| c.too_much)

@@ -1,7 +1,10 @@
 //! Combines what the policies want: out when any wants out, in only when all agree, and of several
 //! counts the largest, so that every policy finds its need covered. The unknown never shrinks.
 
-use super::policies::{Opinion, Wish};
+use super::{
+    acts::Wait,
+    policies::{Opinion, Wish},
+};
 
 /// What the policies want together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub struct Combined {
     pub covers_arrivals: bool,
     /// Whether a policy wants this count, rather than none having a say.
     pub is_wish: bool,
+    /// What the policy waits for once its wish was carried out.
+    pub wait: Option<Wait>,
 }
 
 /// Combines the opinions, each with its policy's name; their order plays no part.
@@ -48,7 +53,7 @@ pub fn combine(opinions: &[(&str, Opinion)], replicas: i32) -> Combined {
         .iter()
         .any(|(_, opinion)| matches!(opinion, Opinion::Wants(wish) if wish.may_scale_in));
     if wish.count < replicas && !may_scale_in {
-        let reason = format!("{}, and disableScaleIn is set", wish.reason);
+        let reason = format!("{}, and {name} removes no pods", wish.reason);
         return hold(replicas, name, reason);
     }
     let covers = |o: &Opinion| matches!(o, Opinion::Wants(wish) if wish.covers_arrivals);
@@ -88,6 +93,7 @@ fn of_wish(name: &str, wish: &Wish) -> Combined {
         is_relative: wish.is_relative,
         covers_arrivals: wish.covers_arrivals,
         is_wish: true,
+        wait: wish.wait,
     }
 }
 
@@ -99,6 +105,7 @@ fn hold(replicas: i32, by: &str, reason: String) -> Combined {
         is_relative: false,
         covers_arrivals: false,
         is_wish: false,
+        wait: None,
     }
 }
 
@@ -116,13 +123,7 @@ mod tests {
     use super::*;
 
     fn wants(count: i32) -> Opinion {
-        Opinion::Wants(Wish {
-            count,
-            is_relative: false,
-            covers_arrivals: false,
-            may_scale_in: true,
-            reason: format!("wants {count}"),
-        })
+        Opinion::Wants(Wish::of(count, format!("wants {count}")))
     }
 
     fn out_only(count: i32) -> Opinion {

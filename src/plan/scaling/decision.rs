@@ -1,28 +1,42 @@
-//! A decision with its reasons: every stage's input, output and words, and what of it is kept in
-//! status. Written once per sample, kept only when the count changed or something else held it.
+//! A decision with its reasons: every stage's input, output and words, as the stages come.
+
+use std::cmp::Ordering;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::{Deserialize, Serialize};
 
-use super::{series::Series, time::whole_second};
+use super::{inputs::Inputs, series::Series, time::whole_second};
 use crate::{
-    api::decisions::{DecisionStatus, StageStatus},
+    api::decisions::{DecisionStatus, ShadowReplicas, StageStatus},
     plan::Finding,
 };
 
-/// How many decisions are kept in status.
-const KEPT: usize = 10;
-/// How many stages of one decision are kept in status.
-const KEPT_STAGES: usize = 16;
-/// The most policies among them.
-const KEPT_POLICIES: usize = 5;
-/// Longest `why` in status, in bytes.
-const WHY: usize = 512;
-/// Longest reason of a stage in status, in bytes.
-const STAGE_REASON: usize = 160;
+/// The stages of a decision, but for those of the policies, in order.
+pub const STAGES: [&str; 18] = [
+    "series",
+    "activation",
+    "combined",
+    "profile and schedule",
+    "partitions",
+    "known lag",
+    "behind target",
+    "rehearsal",
+    "stabilization",
+    "step limits",
+    "cooldown",
+    "warm-up",
+    "effect",
+    "retention",
+    "suspension",
+    "override",
+    "rebalance gate",
+    "bounds",
+];
+/// What a stage says that had nothing to say.
+pub const PASSES: &str = "passes";
 /// How the stage of a policy begins.
-const POLICY: &str = "policy/";
+pub const POLICY: &str = "policy/";
 
 /// What was decided for one connector, from one observation.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +47,8 @@ pub struct Decision {
     pub from: i32,
     /// The count that is to be asked for.
     pub to: i32,
+    /// The count that the policies want together, before bounds and steadiness.
+    pub wanted: i32,
     /// The policy that wanted it, or the stage that held it.
     pub by: String,
     /// One sentence for a person, with numbers.
@@ -41,10 +57,62 @@ pub struct Decision {
     pub stages: Vec<Stage>,
     /// The series that it rests on.
     pub series: Series,
+    /// What else it rests on.
+    pub inputs: Inputs,
+    /// Whether somebody else has set the count, and the time for which it is left alone is over:
+    /// then it is written again, also where it stays.
+    pub reclaims: bool,
     /// Whether a stage kept the count from what a policy wanted.
     pub is_held: bool,
+    /// Whether it is only shown: nobody acts on it.
+    pub is_shadow: bool,
+    /// What the policies that play no part would have done.
+    pub shadow: Vec<ShadowReplicas>,
     /// For the condition `ScalingActive`: true with a note, false with anything graver.
     pub active: Finding,
+}
+
+impl Decision {
+    /// Which way it goes: `out`, `in` or `hold`.
+    #[must_use]
+    pub fn direction(&self) -> &'static str {
+        match self.to.cmp(&self.from) {
+            Ordering::Greater => "out",
+            Ordering::Less => "in",
+            Ordering::Equal => "hold",
+        }
+    }
+
+    /// What kept the count from what the policies want: a stage, or `unknown` where a policy
+    /// cannot tell what it wants. None where nothing did.
+    #[must_use]
+    pub fn held_by(&self) -> Option<&'static str> {
+        let stage = STAGES.into_iter().find(|stage| *stage == self.by);
+        self.is_held.then_some(stage.unwrap_or("unknown"))
+    }
+
+    /// The decision in status's words, but all of it: nothing is left out and nothing is cut.
+    #[must_use]
+    pub fn whole(&self) -> DecisionStatus {
+        DecisionStatus {
+            at: Time(whole_second(self.at)),
+            from: self.from,
+            to: self.to,
+            by: self.by.clone(),
+            why: self.why.clone(),
+            shadow: self.is_shadow,
+            stages: self
+                .stages
+                .iter()
+                .map(|stage| StageStatus {
+                    name: stage.name.clone(),
+                    input: stage.input,
+                    output: stage.output,
+                    reason: stage.reason.clone(),
+                })
+                .collect(),
+        }
+    }
 }
 
 /// One stage of a decision.
@@ -110,6 +178,7 @@ impl Trace {
 
     /// A stage that makes the count `output`.
     pub fn stage(&mut self, name: &str, output: i32, reason: impl Into<String>) {
+        debug_assert!(STAGES.contains(&name), "`{name}` is missing in STAGES");
         self.stages.push(Stage {
             name: name.to_owned(),
             input: self.value,
@@ -123,7 +192,7 @@ impl Trace {
     pub fn hold_if(&mut self, name: &str, reason: Option<String>) {
         match reason {
             Some(reason) => self.stage(name, self.from, reason),
-            None => self.stage(name, self.value, "passes"),
+            None => self.stage(name, self.value, PASSES),
         }
     }
 
@@ -148,56 +217,8 @@ impl Trace {
     }
 }
 
-/// Adds `decision` to those kept in status, newest first, when it changed the count or when
-/// something else than before held it. The same hold with other numbers writes nothing.
-pub fn remember(decisions: &mut Vec<DecisionStatus>, decision: &Decision) {
-    let changed = decision.from != decision.to;
-    let held_anew = decision.is_held
-        && decisions.first().is_none_or(|last| {
-            last.from != last.to || last.by != decision.by || last.to != decision.to
-        });
-    if changed || held_anew {
-        decisions.insert(0, to_status(decision));
-        decisions.truncate(KEPT);
-    }
-}
-
-fn to_status(decision: &Decision) -> DecisionStatus {
-    let mut policies = 0;
-    let kept = decision.stages.iter().filter(|stage| {
-        let is_policy = stage.name.starts_with(POLICY);
-        let is_winner = stage.name.strip_prefix(POLICY) == Some(decision.by.as_str());
-        policies += usize::from(is_policy && !is_winner);
-        !is_policy || is_winner || policies < KEPT_POLICIES
-    });
-    DecisionStatus {
-        at: Time(whole_second(decision.at)),
-        from: decision.from,
-        to: decision.to,
-        by: cut(&decision.by, 63),
-        why: cut(&decision.why, WHY),
-        stages: kept
-            .take(KEPT_STAGES)
-            .map(|stage| StageStatus {
-                name: cut(&stage.name, 80),
-                input: stage.input,
-                output: stage.output,
-                reason: cut(&stage.reason, STAGE_REASON),
-            })
-            .collect(),
-    }
-}
-
-/// The text, cut at a character's border so that it is at most `most` bytes long.
-fn cut(text: &str, most: usize) -> String {
-    let end = (0..=most.min(text.len()))
-        .rev()
-        .find(|&i| text.is_char_boundary(i))
-        .unwrap_or(0);
-    text[..end].to_owned()
-}
-
 /// A number for a person: whole from 100 on, else with at most one decimal.
+#[must_use]
 pub fn amount(value: f64) -> String {
     let tenths = (value * 10.0).round() / 10.0;
     if value >= 100.0 || tenths.fract() == 0.0 {
@@ -210,67 +231,6 @@ pub fn amount(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::common::Reason;
-
-    fn decision(from: i32, to: i32, by: &str, is_held: bool) -> Decision {
-        Decision {
-            at: "2026-01-05T10:00:00.5Z".parse().unwrap(),
-            from,
-            to,
-            by: by.into(),
-            why: "why".into(),
-            stages: vec![Stage {
-                name: "bounds".into(),
-                input: from,
-                output: to,
-                reason: "é".repeat(200),
-            }],
-            series: Series::default(),
-            is_held,
-            active: Finding::note(Reason::Scaling, "follows"),
-        }
-    }
-
-    #[test]
-    fn only_changes_and_new_holds_are_kept() {
-        let mut kept = Vec::new();
-        for (decision, count) in [
-            (decision(1, 1, "keep-up", false), 0),
-            (decision(1, 6, "keep-up", false), 1),
-            (decision(6, 6, "cooldown", true), 2),
-            (decision(6, 6, "cooldown", true), 2),
-            (decision(6, 6, "keep-up", false), 2),
-            (decision(6, 6, "cooldown", true), 2),
-            (decision(6, 6, "warm-up", true), 3),
-            (decision(6, 4, "keep-up", false), 4),
-        ] {
-            remember(&mut kept, &decision);
-            assert_eq!(kept.len(), count, "{decision:?}");
-        }
-        assert_eq!((kept[0].from, kept[0].to), (6, 4));
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded() {
-        let mut kept = Vec::new();
-        for count in 1..30 {
-            let mut long = decision(count, count + 1, "p29", false);
-            long.stages = (0..40)
-                .map(|i| Stage {
-                    name: format!("policy/p{i}"),
-                    ..long.stages[0].clone()
-                })
-                .chain(long.stages.clone())
-                .collect();
-            remember(&mut kept, &long);
-        }
-        assert_eq!((kept.len(), kept[0].to), (10, 30));
-        let stages = &kept[0].stages;
-        assert!(stages.len() <= 16 && stages.iter().any(|s| s.name == "policy/p29"));
-        assert!(stages.iter().any(|s| s.name == "bounds"));
-        assert!(stages.iter().all(|s| s.reason.len() <= 160));
-        assert_eq!(kept[0].at.0.to_string(), "2026-01-05T10:00:01Z");
-    }
 
     #[test]
     fn numbers_are_short() {

@@ -4,7 +4,12 @@
 
 use jiff::Timestamp;
 
-use super::{observation::GroupState, time::seconds_between};
+use super::{decision::amount, observation::GroupState, policies::Context, time::seconds_between};
+use crate::api::policies::{Policy, TargetTracking};
+
+/// Within what time, in seconds, a change must pay for its standstill where no policy says how soon a
+/// backlog is to be worked off: the default of `catchUp`.
+const HORIZON: f64 = 600.0;
 
 /// The shortest and the longest time, in seconds, that the gate holds.
 const LIMITS: (f64, f64) = (30.0, 180.0);
@@ -26,6 +31,38 @@ pub enum Passage {
     Closed,
     /// The group has been rebalancing for too long to wait for it.
     Stuck,
+}
+
+/// Why a change to `count` pods is not worth its standstill, where it is not. While the group
+/// rebalances all present pods stand still, for the measured time; the change is to gain more than
+/// that by the end of the horizon: the work of the pods that it adds, or the pods that it saves.
+/// Where the present pods cannot process what arrives, the backlog grows without end, and every pod
+/// is worth its standstill. (Flink's autoscaler counts the time of a restart as work to be caught up
+/// in the same way.)
+pub fn cost(context: &Context<'_>, count: i32) -> Option<String> {
+    let seconds = context.memory.gate.rebalance_seconds?;
+    let (replicas, arrivals) = (context.replicas(), context.reading.series.arrival_rate?);
+    let per_replica = context.memory.capacity.as_ref()?.measured()?;
+    let falls_behind = arrivals >= per_replica * f64::from(replicas);
+    if count == replicas || (count > replicas && falls_behind) {
+        return None;
+    }
+    let catch_up = |policy: &Policy| {
+        let tracking = policy.target_tracking.as_ref();
+        tracking
+            .filter(|t| t.is_time_lag())
+            .map(TargetTracking::catch_up_seconds)
+    };
+    let horizon = context.active_policies().filter_map(catch_up);
+    let horizon = horizon.reduce(f64::max).unwrap_or(HORIZON);
+    let (lost, gained) = (
+        seconds * f64::from(replicas),
+        horizon * f64::from((count - replicas).abs()),
+    );
+    (gained <= lost).then(|| {
+        let (seconds, horizon) = (amount(seconds), amount(horizon));
+        format!("{count} gains less in {horizon} s than {seconds} s of standstill cost")
+    })
 }
 
 impl Gate {

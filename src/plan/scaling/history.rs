@@ -1,5 +1,5 @@
-//! What the autoscaler saw of each partition before: when which end offset was there, and how many
-//! records arrived and were processed in all. Bounded; it dies with the process and fills again.
+//! What the autoscaler saw of a group before: its partitions, and how many records arrived and were
+//! processed in all. Bounded; it dies with the process and fills again.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,48 +7,27 @@ use jiff::Timestamp;
 
 use super::{
     observation::{Observation, PartitionSample},
-    time::seconds_between,
+    partition::{Age, Partition, Sighting, Standing, standing},
+    stuck::Stuck,
 };
 use crate::api::connectors::OffsetReset;
 
-/// How many end offsets are kept for one partition: 20 minutes at the default interval.
-const ENDS: usize = 240;
 /// How many looks are kept; rates need only those of a few intervals.
 const LOOKS: usize = 64;
+/// The commit interval, in seconds, until one was seen. Twice that is Kafka's default of
+/// `max.poll.interval.ms`, after which a consumer that makes no progress is out of the group.
+const COMMIT_SECONDS: f64 = 150.0;
 
 /// The bounded past of a group's partitions.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    topics: BTreeMap<String, BTreeMap<i32, Partition>>,
+    /// By topic; there are few of them.
+    topics: Vec<(String, BTreeMap<i32, Partition>)>,
     looks: VecDeque<Look>,
-}
-
-/// The past of one partition.
-#[derive(Clone, Debug, Default)]
-struct Partition {
-    ends: VecDeque<End>,
-    committed: Option<i64>,
-    position: i64,
-    seen: Option<Timestamp>,
-    /// The oldest unread record that somebody looked up; holds until the position moves.
-    looked_up: Option<(i64, Age)>,
-}
-
-/// An end offset, and the first and the last time that it was seen.
-#[derive(Clone, Copy, Debug)]
-struct End {
-    offset: i64,
-    first: Timestamp,
-    last: Timestamp,
-}
-
-/// When an unread record arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Age {
-    /// The moment.
-    pub since: Timestamp,
-    /// Whether it may have been earlier.
-    pub or_earlier: bool,
+    /// Since when the same pods run, warm, in a settled group.
+    settled_since: Option<(Timestamp, i32)>,
+    /// Partitions that were stuck before a restart, until they are seen again.
+    stuck_before: Stuck,
 }
 
 /// What one look brought, over all partitions that could be read.
@@ -60,252 +39,155 @@ pub struct Look {
     pub arrived: f64,
     /// Records that had been processed by then, counted from the first look.
     pub consumed: f64,
-    /// Partitions whose commit had moved since the look before.
-    pub moved: u32,
-    /// Partitions with unread or newly arrived records.
-    pub active: u32,
-    /// Nine in ten active partitions had a record unread for at least so many seconds.
-    pub backlog_age: f64,
     /// Whether every pod was ready and warm, every partition readable and the group settled.
     pub settled: bool,
     /// Pods asked for.
     pub replicas: i32,
 }
 
-/// One partition as it stands now.
-#[derive(Clone, Copy, Debug)]
-pub struct Standing {
-    /// The offset that the group reads next, within the log.
-    pub position: i64,
-    /// Unread records, never below 0.
-    pub lag: i64,
-}
-
-/// Where the group stands in a partition: `max(committed, start)`; without a commit, or with one
-/// beyond the end (the topic was created again), where `offset_reset` begins. `None` when it
-/// cannot be told; the whole end offset is never taken for lag.
-pub fn standing(sample: &PartitionSample, reset: OffsetReset) -> Option<Standing> {
-    let end = sample.end.filter(|_| sample.error.is_none())?;
-    let position = match (sample.committed.filter(|&c| c <= end), reset) {
-        (Some(committed), _) => committed.max(sample.start.unwrap_or(committed)),
-        (None, OffsetReset::Earliest) => sample.start?,
-        (None, OffsetReset::Latest) => end,
-    };
-    let position = position.min(end);
-    Some(Standing {
-        position,
-        lag: end.saturating_sub(position),
-    })
+/// A partition at this look.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// The sample.
+    pub sample: &'a PartitionSample,
+    /// Where the group stands.
+    pub standing: Standing,
+    /// Its past, with this look.
+    pub past: &'a Partition,
 }
 
 impl History {
+    /// A history that knows which partitions were stuck before a restart, and nothing else.
+    pub fn remembering(stuck: Stuck) -> Self {
+        Self {
+            stuck_before: stuck,
+            ..Self::default()
+        }
+    }
+
     /// The looks so far, oldest first.
     pub const fn looks(&self) -> &VecDeque<Look> {
         &self.looks
     }
 
-    /// When the partition's oldest unread record arrived, as far as the samples tell: looked up,
-    /// interpolated between two samples (the error is at most one interval), or, when it is older
-    /// than the samples, not later than the first of them.
-    pub fn age(&self, sample: &PartitionSample, position: i64) -> Option<Age> {
-        if let Some(since) = sample.unread_since {
-            return Some(Age {
-                since,
-                or_earlier: sample.unread_since_or_earlier,
-            });
-        }
-        let partition = self.partition(sample)?;
-        match partition.looked_up {
-            Some((offset, age)) if offset == position => Some(age),
-            _ => partition.age(position),
-        }
+    /// Since when `replicas` pods run, warm, in a settled group.
+    pub fn settled_since(&self, replicas: i32) -> Option<Timestamp> {
+        let (since, same) = self.settled_since?;
+        (same == replicas).then_some(since)
     }
 
     /// Whether only a look-up by timestamp can tell when the record at `position` arrived.
     pub fn needs_look_up(&self, sample: &PartitionSample, position: i64) -> bool {
-        self.age(sample, position).is_none_or(|age| {
-            let looked_up = self.partition(sample).and_then(|p| p.looked_up);
-            age.or_earlier && looked_up.is_none_or(|(offset, _)| offset != position)
+        if sample.unread_since.is_some() {
+            return false;
+        }
+        self.partition(sample).is_none_or(|past| {
+            let is_known = |age: Age| !age.or_earlier || past.was_looked_up(position);
+            !past.age(position).is_some_and(is_known)
         })
     }
 
-    fn partition(&self, sample: &PartitionSample) -> Option<&Partition> {
-        self.topics
-            .get(sample.topic.as_str())?
-            .get(&sample.partition)
-    }
-
-    /// Takes in the end offsets and commits of `observation` and returns what arrived and was
-    /// processed since the look before. A look that is not later than the last adds nothing.
-    pub fn record(&mut self, observation: &Observation, reset: OffsetReset) -> Flow {
+    /// Takes in the end offsets and commits of `observation`, and shows every partition that could
+    /// be read with its past. A look before the last one begins a new history.
+    pub fn record(
+        &mut self,
+        observation: &Observation,
+        reset: OffsetReset,
+        mut show: impl FnMut(&Seen<'_>),
+    ) {
+        let at = observation.at;
         let last = self.looks.back().map(|look| look.at);
-        if last.is_some_and(|last| observation.at < last) {
+        if last.is_some_and(|last| at < last) {
             *self = Self::default();
         }
-        let mut flow = Flow::default();
-        for sample in &observation.partitions {
-            let Some(standing) = standing(sample, reset) else {
-                continue;
-            };
-            if !self.topics.contains_key(sample.topic.as_str()) {
-                self.topics.insert(sample.topic.clone(), BTreeMap::new());
-            }
-            if let Some(topic) = self.topics.get_mut(sample.topic.as_str()) {
-                let partition = topic.entry(sample.partition).or_default();
-                flow.add(&partition.record(observation.at, last, sample, standing));
-            }
+        let is_running = observation.ready > 0 && !observation.group.is_rebalancing();
+        let readable = || {
+            let samples = observation.partitions.iter();
+            samples.filter_map(|sample| Some((sample, standing(sample, reset)?)))
+        };
+        for (sample, standing) in readable() {
+            let stuck_before = self.stuck_before.take(sample);
+            self.partition_mut(sample).record(Sighting {
+                at,
+                last,
+                is_running,
+                sample,
+                standing,
+                stuck_before,
+            });
         }
-        flow
+        let typical = self.commit_seconds();
+        for (sample, standing) in readable() {
+            let past = self.partition_mut(sample);
+            past.judge(at, typical);
+            show(&Seen {
+                sample,
+                standing,
+                past,
+            });
+        }
     }
 
     /// Keeps a look for the rates.
     pub fn keep(&mut self, look: Look) {
+        let same = self
+            .settled_since
+            .filter(|&(_, replicas)| replicas == look.replicas);
+        self.settled_since = same
+            .or(Some((look.at, look.replicas)))
+            .filter(|_| look.settled);
         if self.looks.len() == LOOKS {
             self.looks.pop_front();
         }
         self.looks.push_back(look);
     }
-}
 
-/// What happened in the partitions since the look before.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Flow {
-    /// Records that arrived.
-    pub arrived: f64,
-    /// Records that were processed.
-    pub consumed: f64,
-    /// Partitions whose commit moved.
-    pub moved: u32,
-    /// Partitions with unread or newly arrived records.
-    pub active: u32,
-}
-
-impl Flow {
-    fn add(&mut self, other: &Self) {
-        self.arrived += other.arrived;
-        self.consumed += other.consumed;
-        self.moved += other.moved;
-        self.active += other.active;
-    }
-}
-
-impl Partition {
-    fn record(
-        &mut self,
-        at: Timestamp,
-        last: Option<Timestamp>,
-        sample: &PartitionSample,
-        standing: Standing,
-    ) -> Flow {
-        let end = standing.position.saturating_add(standing.lag);
-        let flow = self.flow(at, last, sample, standing, end);
-        self.see_end(at, end);
-        self.committed = sample.committed;
-        self.position = standing.position;
-        self.seen = Some(at);
-        self.looked_up = match sample.unread_since {
-            Some(since) => Some((
-                standing.position,
-                Age {
-                    since,
-                    or_earlier: sample.unread_since_or_earlier,
-                },
-            )),
-            None => self.looked_up.filter(|(p, _)| *p == standing.position),
-        };
-        flow
-    }
-
-    /// A partition that was unreadable for some looks has many records to tell of at once; only
-    /// the last look's share counts, so that a gap does not look like a surge.
-    fn flow(
-        &self,
-        at: Timestamp,
-        last: Option<Timestamp>,
-        sample: &PartitionSample,
-        standing: Standing,
-        end: i64,
-    ) -> Flow {
-        let before = self.ends.back().map(|e| e.offset);
-        let (Some(seen), Some(last), Some(before)) = (self.seen, last, before) else {
-            return Flow {
-                active: u32::from(standing.lag > 0),
-                ..Flow::default()
-            };
-        };
-        let gap = seconds_between(seen, at);
-        let share = if gap > 0.0 {
-            (seconds_between(last, at) / gap).min(1.0)
-        } else {
-            0.0
-        };
-        let arrived = records(end.saturating_sub(before));
-        let moved = sample.committed != self.committed;
-        let consumed = if moved {
-            records(standing.position.saturating_sub(self.position))
-        } else {
-            0.0
-        };
-        Flow {
-            arrived: arrived * share,
-            consumed: consumed * share,
-            moved: u32::from(moved),
-            active: u32::from(standing.lag > 0 || arrived > 0.0),
-        }
-    }
-
-    fn see_end(&mut self, at: Timestamp, offset: i64) {
-        match self.ends.back_mut() {
-            Some(end) if end.offset == offset => {
-                end.last = at;
-                return;
+    /// The partitions that are stuck, also those from before a restart that were not seen since.
+    pub fn stuck(&self) -> Stuck {
+        let mut stuck = self.stuck_before.clone();
+        for (topic, partitions) in &self.topics {
+            for (&partition, past) in partitions {
+                if past.is_stuck() {
+                    stuck.add(topic, partition, past.committed());
+                }
             }
-            Some(end) if end.offset > offset => self.ends.clear(),
-            _ => {}
         }
-        if self.ends.len() == ENDS {
-            self.ends.pop_front();
+        stuck
+    }
+
+    /// The mean time from being behind to the next commit.
+    fn commit_seconds(&self) -> f64 {
+        let partitions = self
+            .topics
+            .iter()
+            .flat_map(|(_, partitions)| partitions.values());
+        let (mut sum, mut count) = (0.0, 0.0);
+        for seconds in partitions.filter_map(Partition::commit_seconds) {
+            sum += seconds;
+            count += 1.0;
         }
-        self.ends.push_back(End {
-            offset,
-            first: at,
-            last: at,
+        if count > 0.0 {
+            sum / count
+        } else {
+            COMMIT_SECONDS
+        }
+    }
+
+    fn partition(&self, sample: &PartitionSample) -> Option<&Partition> {
+        let (_, partitions) = self.topics.iter().find(|(name, _)| *name == sample.topic)?;
+        partitions.get(&sample.partition)
+    }
+
+    fn partition_mut(&mut self, sample: &PartitionSample) -> &mut Partition {
+        let known = self
+            .topics
+            .iter()
+            .position(|(name, _)| *name == sample.topic);
+        let index = known.unwrap_or_else(|| {
+            self.topics.push((sample.topic.clone(), BTreeMap::new()));
+            self.topics.len() - 1
         });
+        let (_, partitions) = &mut self.topics[index];
+        partitions.entry(sample.partition).or_default()
     }
-
-    fn age(&self, position: i64) -> Option<Age> {
-        let after = self.ends.partition_point(|end| end.offset <= position);
-        let next = self.ends.get(after);
-        let Some(before) = after.checked_sub(1).and_then(|i| self.ends.get(i)) else {
-            return next.map(|end| Age {
-                since: end.first,
-                or_earlier: true,
-            });
-        };
-        let next = next?;
-        let share = records(position.saturating_sub(before.offset))
-            / records(next.offset.saturating_sub(before.offset));
-        let span = next.first.duration_since(before.last);
-        Some(Age {
-            since: before
-                .last
-                .checked_add(scaled(span, share))
-                .unwrap_or(before.last),
-            or_earlier: false,
-        })
-    }
-}
-
-fn scaled(span: jiff::SignedDuration, share: f64) -> jiff::SignedDuration {
-    jiff::SignedDuration::try_from_secs_f64(span.as_secs_f64() * share)
-        .unwrap_or(jiff::SignedDuration::ZERO)
-}
-
-/// A number of records; never below 0, since offsets that fall belong to another log.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "2^53 records are enough for a rate"
-)]
-pub fn records(count: i64) -> f64 {
-    count.max(0) as f64
 }

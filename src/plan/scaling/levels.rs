@@ -35,6 +35,11 @@ impl Levels {
         }
     }
 
+    /// The number of partitions of each topic, by the topic's name.
+    pub fn counts(&self) -> &[i32] {
+        &self.counts
+    }
+
     /// The largest useful count: the partitions of the widest topic; `None` where idle pods are
     /// allowed or no partition is known.
     pub fn cap(&self) -> Option<i32> {

@@ -28,12 +28,34 @@ pub struct Observation {
     /// the series come from `metrics`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partition_counts: BTreeMap<String, i32>,
+    /// How long, in seconds, each topic keeps records; a topic that keeps them for ever is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub retention_seconds: BTreeMap<String, i64>,
     /// Values of further series, or in place of the usual ones; null: could not be read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, Option<f64>>,
     /// The state of the group.
     #[serde(default)]
     pub group: GroupState,
+    /// How long, in seconds, the broker keeps the commits of a group without members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offsets_retention_seconds: Option<i64>,
+    /// That somebody else has set `replicas`. A count that only differs from the last decision is
+    /// none: it is what was seen.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Override>,
+}
+
+/// A count that somebody else has set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Override {
+    /// Who: the field manager, such as `kubectl`.
+    pub by: String,
+    /// When, where Kubernetes says: it does not for the scale subresource. Left out: when it was
+    /// first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
 }
 
 /// The offsets of one partition.

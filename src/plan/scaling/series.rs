@@ -4,24 +4,21 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::{Age, History, Look, Standing, standing},
+    history::{History, Look},
     observation::{Observation, PartitionSample},
-    time::seconds_between,
+    partition::{records, standing},
+    rates::Rates,
+    retention::Expiry,
+    tally::{Backlog, PartitionName, Tally, Terms},
 };
 use crate::api::{
     common::Duration,
     connectors::OffsetReset,
     policies::{ARRIVAL_RATE, CONSUME_RATE, LAG, LAGGING_PARTITIONS, TIME_LAG},
 };
-
-/// Rates are taken over at least this time, in seconds: commits come in lumps.
-const RATE_SECONDS: f64 = 15.0;
-/// Rates are taken over at least so many intervals.
-const RATE_INTERVALS: f64 = 3.0;
 
 /// The values of the series at one moment. `None` is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -69,7 +66,7 @@ impl Series {
         clippy::cast_possible_truncation,
         reason = "clamped to what an i64 holds"
     )]
-    fn set(&mut self, name: &str, value: Option<f64>) {
+    pub fn set(&mut self, name: &str, value: Option<f64>) {
         match name {
             LAG => self.lag = value.map(|v| v as i64),
             TIME_LAG => {
@@ -89,20 +86,43 @@ impl Series {
 /// The series with what the later stages must know about how they came about.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reading {
-    /// The values.
+    /// The values that sizes follow: without the partitions that more pods cannot help.
     pub series: Series,
+    /// The values as they are, of all partitions.
+    pub shown: Series,
     /// Partitions that could not be read, and the first of them in words.
     pub unreadable: Option<Unreadable>,
     /// Whether no partition is known at all.
     pub no_partitions: bool,
-    /// Records per second and busy pod, when every pod had a backlog all the time.
+    /// Stuck partitions: behind, and their commit does not move.
+    pub stuck: Vec<PartitionName>,
+    /// Hot partitions: more arrives than one pod can process, and not because all get too much.
+    pub hot: Vec<PartitionName>,
+    /// Whether no partition with unread records makes progress.
+    pub is_halted: bool,
+    /// The unread records that expire first.
+    pub expiry: Option<Expiry>,
+    /// Records per second and busy pod, when pods had a backlog all the time.
     pub saturated_rate: Option<f64>,
     /// Records per second and pod that were processed over twice the time of the rates, backlog or
     /// not: a pod can do at least that.
     pub sustained_rate: Option<f64>,
+    /// Records per second that arrived since the look before.
+    pub newest_arrival_rate: Option<f64>,
     /// Records per second and pod that arrive, by the rate or by the last interval, whichever is
     /// higher; known only when all pods run, warm, in a settled group.
     pub load: Option<f64>,
+}
+
+impl Reading {
+    /// Whether the partition is stuck.
+    pub fn is_stuck(&self, sample: &PartitionSample) -> bool {
+        let by_name = |stuck: &PartitionName| {
+            let topic = stuck.topic.as_str().cmp(&sample.topic);
+            topic.then(stuck.partition.cmp(&sample.partition))
+        };
+        self.stuck.binary_search_by(by_name).is_ok()
+    }
 }
 
 /// Partitions that could not be read.
@@ -114,59 +134,87 @@ pub struct Unreadable {
     pub first: String,
 }
 
-/// Reads the series of this moment and keeps what the next reading needs. `interval` is the time
-/// between two readings; `warm` says whether all pods are past their warm-up.
-pub fn read(
-    interval: Duration,
-    reset: OffsetReset,
-    history: &mut History,
-    observation: &Observation,
-    warm: bool,
-) -> Reading {
-    let unreadable = unreadable(&observation.partitions, reset);
-    let flow = history.record(observation, reset);
-    let mut lagging = Lagging::default();
-    for sample in &observation.partitions {
-        if let Some(standing) = standing(sample, reset) {
-            lagging.add(observation.at, history, sample, standing);
-        }
-    }
-    let known = lagging.readable > 0;
+/// How a look is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// The time between two looks.
+    pub interval: Duration,
+    /// Where the group begins in a partition without a commit.
+    pub reset: OffsetReset,
+    /// Whether all pods are past their warm-up.
+    pub is_warm: bool,
+    /// Records per second of one pod, where it was measured.
+    pub per_replica: Option<f64>,
+}
+
+/// Reads the series of this moment and keeps what the next reading needs.
+pub fn read(manner: Manner, history: &mut History, observation: &Observation) -> Reading {
+    let unreadable = unreadable(&observation.partitions, manner.reset);
+    let settled = manner.is_warm
+        && unreadable.is_none()
+        && observation.ready >= observation.replicas
+        && !observation.group.is_rebalancing();
+    let terms = Terms {
+        at: observation.at,
+        interval: manner.interval.as_secs_f64(),
+        settled_since: history
+            .settled_since(observation.replicas)
+            .filter(|_| settled),
+        replicas: observation.replicas,
+        per_replica: manner.per_replica,
+        is_one_each: usize::try_from(observation.replicas)
+            .is_ok_and(|replicas| replicas >= observation.partitions.len()),
+    };
+    let mut tally = Tally::default();
+    history.record(observation, manner.reset, |seen| {
+        let retention = observation.retention_seconds.get(&seen.sample.topic);
+        tally.add(&terms, seen, retention.copied().map(records));
+    });
+    let known = tally.readable > 0;
+    let last = history.looks().back();
     let look = Look {
         at: observation.at,
-        arrived: flow.arrived + history.looks().back().map_or(0.0, |l| l.arrived),
-        consumed: flow.consumed + history.looks().back().map_or(0.0, |l| l.consumed),
-        moved: flow.moved,
-        active: flow.active,
-        backlog_age: lagging.backlog_age(flow.active),
-        settled: warm
-            && known
-            && unreadable.is_none()
-            && observation.ready >= observation.replicas
-            && !observation.group.is_rebalancing(),
+        arrived: tally.arrived + last.map_or(0.0, |l| l.arrived),
+        consumed: tally.consumed + last.map_or(0.0, |l| l.consumed),
+        settled: settled && known,
         replicas: observation.replicas,
     };
-    let rates = Rates::ending_with(interval, history, look);
+    let rates = Rates::ending_with(manner.interval, history, look);
     history.keep(look);
     let rates = rates.filter(|_| known);
-    let mut reading = Reading {
-        series: Series {
-            lag: known.then_some(lagging.lag),
-            time_lag: known.then_some(lagging.time_lag),
-            time_lag_or_more: lagging.or_more,
-            arrival_rate: rates.as_ref().map(|r| r.arrival),
-            consume_rate: rates.as_ref().map(|r| r.consume),
-            lagging_partitions: known.then_some(lagging.partitions),
-            others: BTreeMap::new(),
-        },
-        unreadable,
-        no_partitions: observation.partitions.is_empty() && observation.partition_counts.is_empty(),
-        saturated_rate: rates.as_ref().and_then(|r| r.saturated),
-        sustained_rate: rates.as_ref().and_then(|r| r.sustained),
-        load: rates.as_ref().and_then(|r| r.load),
-    };
+    tally.conclude(rates.as_ref().map(|r| r.arrival));
+    let mut reading = reading(tally, &terms, rates.as_ref());
+    reading.unreadable = unreadable;
+    reading.no_partitions =
+        observation.partitions.is_empty() && observation.partition_counts.is_empty();
     given(&mut reading, observation);
     reading
+}
+
+fn reading(tally: Tally, terms: &Terms, rates: Option<&Rates>) -> Reading {
+    let known = tally.readable > 0;
+    let series = |backlog: Backlog, excess: f64| Series {
+        lag: known.then_some(backlog.lag),
+        time_lag: known.then_some(backlog.time_lag),
+        time_lag_or_more: backlog.or_more,
+        arrival_rate: rates.map(|r| (r.arrival - excess).max(0.0)),
+        consume_rate: rates.map(|r| r.consume),
+        lagging_partitions: known.then_some(backlog.partitions),
+        others: BTreeMap::new(),
+    };
+    Reading {
+        series: series(tally.sizing, tally.hot_excess),
+        shown: series(tally.shown, 0.0),
+        is_halted: tally.is_halted(),
+        saturated_rate: tally.saturated_rate(terms),
+        sustained_rate: rates.and_then(|r| r.sustained),
+        newest_arrival_rate: rates.map(|r| (r.newest_arrival - tally.hot_excess).max(0.0)),
+        load: rates.and_then(|r| r.load),
+        stuck: tally.stuck,
+        hot: tally.hot,
+        expiry: tally.expiry,
+        ..Reading::default()
+    }
 }
 
 /// Series that were given: they hold as they are. A given consume rate is what ready pods process
@@ -174,6 +222,7 @@ pub fn read(
 fn given(reading: &mut Reading, observation: &Observation) {
     for (name, value) in &observation.metrics {
         reading.series.set(name, *value);
+        reading.shown.set(name, *value);
     }
     let Some(Some(rate)) = observation.metrics.get(CONSUME_RATE) else {
         return;
@@ -195,174 +244,4 @@ fn unreadable(partitions: &[PartitionSample], reset: OffsetReset) -> Option<Unre
             first.partition, first.topic
         ),
     })
-}
-
-/// The unread records over all partitions.
-#[derive(Debug, Default)]
-struct Lagging {
-    readable: usize,
-    lag: i64,
-    partitions: i64,
-    time_lag: f64,
-    or_more: bool,
-    ages: Vec<f64>,
-}
-
-impl Lagging {
-    fn add(
-        &mut self,
-        at: Timestamp,
-        history: &History,
-        sample: &PartitionSample,
-        standing: Standing,
-    ) {
-        self.readable += 1;
-        if standing.lag == 0 {
-            return;
-        }
-        let age = history.age(sample, standing.position).unwrap_or(Age {
-            since: at,
-            or_earlier: true,
-        });
-        let seconds = seconds_between(age.since, at).max(0.0);
-        self.lag = self.lag.saturating_add(standing.lag);
-        self.partitions += 1;
-        self.time_lag = self.time_lag.max(seconds);
-        self.or_more |= age.or_earlier;
-        self.ages.push(seconds);
-    }
-
-    /// The age that nine in ten of the active partitions reach; those without lag have age 0.
-    fn backlog_age(&mut self, active: u32) -> f64 {
-        let active = active as usize;
-        let youngest = active / 10;
-        match youngest.checked_sub(active.saturating_sub(self.ages.len())) {
-            Some(rank) if rank < self.ages.len() => {
-                *self.ages.select_nth_unstable_by(rank, f64::total_cmp).1
-            }
-            _ => 0.0,
-        }
-    }
-}
-
-/// Records per second over the time up to a look, in all or per pod; see [`Reading`].
-#[derive(Debug)]
-struct Rates {
-    arrival: f64,
-    consume: f64,
-    saturated: Option<f64>,
-    sustained: Option<f64>,
-    load: Option<f64>,
-}
-
-impl Rates {
-    /// `None` until there are looks over the whole time: a rate over less would jump about, and
-    /// would differ after a restart from what it was before.
-    fn ending_with(interval: Duration, history: &History, look: Look) -> Option<Self> {
-        let interval = interval.as_secs_f64();
-        let length = RATE_SECONDS.max(RATE_INTERVALS * interval);
-        let window = Window::over(history, look, length, interval)?;
-        let double = Window::over(history, look, 2.0 * length, interval);
-        let arrival = window.rate(|l| l.arrived);
-        let newest = window.newest_arrival_rate().max(arrival);
-        Some(Self {
-            arrival,
-            consume: window.rate(|l| l.consumed),
-            saturated: window.saturated(interval),
-            sustained: double.map(|w| w.sustained()),
-            load: look
-                .settled
-                .then(|| newest / f64::from(look.replicas.max(1))),
-        })
-    }
-}
-
-/// The looks of some time, oldest first; at least two.
-#[derive(Debug)]
-struct Window {
-    looks: Vec<Look>,
-    seconds: f64,
-}
-
-impl Window {
-    /// The looks of the last `length` seconds, if they reach so far back and not much farther.
-    fn over(history: &History, look: Look, length: f64, interval: f64) -> Option<Self> {
-        let age = |l: &Look| seconds_between(l.at, look.at);
-        // Half an interval of tolerance: timers are never exact.
-        let reaches = |l: &Look| age(l) >= length - interval / 2.0;
-        let first = history.looks().iter().rposition(reaches)?;
-        let looks: Vec<Look> = history
-            .looks()
-            .range(first..)
-            .copied()
-            .chain([look])
-            .collect();
-        let seconds = looks.first().map(age)?;
-        (seconds <= 2.0 * length).then_some(Self { looks, seconds })
-    }
-
-    fn rate(&self, total: impl Fn(&Look) -> f64) -> f64 {
-        let (first, last) = (
-            self.looks.first().map(&total),
-            self.looks.last().map(&total),
-        );
-        (last.unwrap_or(0.0) - first.unwrap_or(0.0)) / self.seconds
-    }
-
-    fn newest_arrival_rate(&self) -> f64 {
-        let [.., before, last] = self.looks.as_slice() else {
-            return 0.0;
-        };
-        let seconds = seconds_between(before.at, last.at);
-        if seconds > 0.0 {
-            (last.arrived - before.arrived) / seconds
-        } else {
-            0.0
-        }
-    }
-
-    /// Records per second and pod without the largest lump, which may have waited for its commit
-    /// since before the window: a bound must not be too high.
-    fn sustained(&self) -> f64 {
-        let lumps = self.looks.windows(2).map(|pair| match pair {
-            [before, after] => after.consumed - before.consumed,
-            _ => 0.0,
-        });
-        let largest = lumps.fold(0.0, f64::max);
-        let rate = self.rate(|l| l.consumed) - largest / self.seconds;
-        rate.max(0.0) / self.most_pods()
-    }
-
-    fn most_pods(&self) -> f64 {
-        let pods = self.looks.iter().map(|l| l.replicas).max();
-        f64::from(pods.unwrap_or(0).max(1))
-    }
-
-    /// Whether the same pods ran all the time, warm, in a settled group.
-    fn is_settled(&self) -> bool {
-        let replicas = self.looks.first().map(|l| l.replicas);
-        self.looks
-            .iter()
-            .all(|l| l.settled && Some(l.replicas) == replicas)
-    }
-
-    /// Records per second and busy pod, when all of them had a backlog in every look.
-    ///
-    /// A backlog is more than what waits for the next commit: twice the time between commits,
-    /// which shows in how many partitions' commits moved, and at least two intervals.
-    fn saturated(&self, interval: f64) -> Option<f64> {
-        let looks = self.looks.get(1..)?;
-        let moved: u32 = looks.iter().map(|l| l.moved).sum();
-        let moving = looks.iter().filter(|l| l.moved > 0).count();
-        let active = looks.iter().map(|l| l.active).min()?;
-        if moving < 2 || active == 0 || !self.is_settled() {
-            return None;
-        }
-        let between_commits = self.seconds * f64::from(active) / f64::from(moved);
-        let threshold = 2.0 * between_commits.max(interval);
-        let busy_pods = self.most_pods().min(f64::from(active));
-        let rate = self.rate(|l| l.consumed) / busy_pods;
-        let all_behind = looks.iter().all(|l| l.backlog_age >= threshold);
-        (all_behind && rate > 0.0).then_some(rate)
-    }
 }

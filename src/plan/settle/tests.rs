@@ -52,11 +52,14 @@ fn decided(from: i32, to: i32, acts: bool) -> Decided {
         from,
         to,
         acts,
+        reclaims: false,
         reason: Reason::Scaling,
         active: "follows".into(),
         why: "lag".into(),
         decisions: Vec::new(),
         memory: crate::api::decisions::ScalingMemory::default(),
+        shadow_replicas: None,
+        shadow: Vec::new(),
     }
 }
 
@@ -70,6 +73,7 @@ fn sampled(decided: Decided) -> PipelinePlan {
         replicas: Some(1),
         ready: Some(1),
         decided: Some(decided),
+        ..ScalingPlan::default()
     };
     PipelinePlan {
         scaling: BTreeMap::from([("enrich".to_owned(), scaling)]),
@@ -218,18 +222,4 @@ fn transitions_are_told_and_repetitions_are_not() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].warning && told[0].reason == Reason::TopicExists);
     assert_eq!(tellings(&second, &second, &wrong, &[]), []);
-}
-
-#[test]
-fn numbers_are_rounded_to_two_digits() {
-    for (value, rounded) in [
-        (0, 0),
-        (7, 7),
-        (99, 99),
-        (104, 100),
-        (12_345, 12_000),
-        (9_960, 10_000),
-    ] {
-        assert_eq!(two_digits(value), rounded, "{value}");
-    }
 }

@@ -88,7 +88,8 @@ fn once(cell: &'static OnceLock<Option<Apiserver>>) -> &'static Apiserver {
 }
 
 impl Apiserver {
-    fn start() -> Self {
+    /// Starts one of its own. Waits for it on this thread, which must not be one of a runtime's.
+    pub fn start() -> Self {
         let folder = tempfile::Builder::new()
             .prefix("sluice-apiserver-")
             .tempdir()
@@ -313,6 +314,9 @@ fn controller_manager_flags(folder: &Path) -> Vec<String> {
         format!("--kubeconfig={}", folder.join("kubeconfig").display()),
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),
+        // A bound of 20 calls a second is for clusters that others share.
+        "--kube-api-qps=1000".to_owned(),
+        "--kube-api-burst=1000".to_owned(),
         "--controllers=deployment-controller,replicaset-controller,statefulset-controller,\
          garbage-collector-controller,namespace-controller,serviceaccount-controller"
             .to_owned(),

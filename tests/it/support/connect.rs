@@ -11,7 +11,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::Child,
     sync::OnceLock,
@@ -45,9 +45,20 @@ use super::kafka::{self, Broker, PATIENCE, VERSION};
 /// A running worker; dropping it kills it.
 pub struct Worker {
     dir: TempDir,
-    port: u16,
+    address: SocketAddr,
     process: Child,
 }
+
+/// Makes a worker log each request that it answers, and nothing else but errors.
+#[allow(dead_code, reason = "the benchmarks use it")]
+const REQUEST_LOG: &str = "
+rootLogger.level = error
+rootLogger.appenderRef.stdout.ref = stdout
+appender.stdout.type = Console
+appender.stdout.name = stdout
+logger.requests.name = org.apache.kafka.connect.runtime.rest.RestServer
+logger.requests.level = info
+";
 
 /// The worker that tests share, on the shared broker.
 pub fn shared() -> &'static Worker {
@@ -69,18 +80,36 @@ impl Worker {
     /// pods would find below `/etc/sluice/kafka`.
     pub fn start_with(kafka: &Kafka, name: &str, files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let port = kafka::free_port();
         let secrets = dir.path().join("secrets");
         fs::create_dir(&secrets).unwrap();
         for (name, content) in files {
             fs::write(secrets.join(name), content).unwrap();
         }
-        let mut properties = rendered(kafka, name, dir.path())
+        let properties = rendered(kafka, name, dir.path())
             .replace(kafka_client::FOLDER, &secrets.display().to_string());
+        let java: Vec<_> = kafka_client::java_options(kafka).into_iter().collect();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, kafka::free_port()));
+        Self::run(dir, properties, address, &java)
+    }
+
+    /// Starts the only worker of a pipeline by the properties that an operator wrote for it, on
+    /// this address of loopback, and waits until it is ready. It keeps a log of its requests.
+    #[allow(dead_code, reason = "the benchmarks use it")]
+    pub fn start_as_written(properties: &str, broker: &Broker, address: SocketAddr) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let properties = format!("{properties}\nbootstrap.servers={}\n", broker.bootstrap());
+        let log = dir.path().join("log4j2.properties");
+        fs::write(&log, REQUEST_LOG).unwrap();
+        let java = format!("-Dlog4j2.configurationFile={}", log.display());
+        Self::run(dir, properties, address, &[java])
+    }
+
+    /// The last value of a property counts.
+    fn run(dir: TempDir, mut properties: String, address: SocketAddr, java: &[String]) -> Self {
         for (key, value) in [
-            ("listeners", format!("http://127.0.0.1:{port}")),
-            ("rest.advertised.host.name", "127.0.0.1".to_owned()),
-            ("rest.advertised.port", port.to_string()),
+            ("listeners", format!("http://{address}")),
+            ("rest.advertised.host.name", address.ip().to_string()),
+            ("rest.advertised.port", address.port().to_string()),
             ("plugin.path", plugins()),
         ] {
             writeln!(properties, "{key}={value}").unwrap();
@@ -88,17 +117,36 @@ impl Worker {
         let file = dir.path().join("worker.properties");
         fs::write(&file, properties).unwrap();
         let class = "org.apache.kafka.connect.cli.ConnectDistributed";
-        let java: Vec<_> = kafka_client::java_options(kafka).into_iter().collect();
-        let process = kafka::watched_java(dir.path(), class, &file, &java);
-        let mut worker = Self { dir, port, process };
+        let process = kafka::watched_java(dir.path(), class, &file, java);
+        let mut worker = Self {
+            dir,
+            address,
+            process,
+        };
         worker.wait_until_ready();
         worker
     }
 
     /// The worker's REST interface.
     pub fn endpoint(&self) -> Endpoint {
-        let base = format!("http://127.0.0.1:{}", self.port);
+        let base = format!("http://{}", self.address);
         Client::new().unwrap().endpoint(&base).unwrap()
+    }
+
+    /// The methods of all requests so far, oldest first; for [`Worker::start_as_written`].
+    #[allow(dead_code, reason = "the benchmarks use it")]
+    pub fn requests(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.dir.path().join("log")).unwrap();
+        // As web servers log: `127.0.0.1 - - [...] "GET /connectors HTTP/1.1" 200 ...`.
+        let request = |line: &str| {
+            let quoted = line.split('"').nth(1)?;
+            let method = quoted
+                .split(' ')
+                .next()
+                .filter(|_| quoted.contains(" HTTP/"));
+            method.map(ToOwned::to_owned)
+        };
+        log.lines().filter_map(request).collect()
     }
 
     /// A folder that connectors may read secrets from, and that is removed with the worker.
@@ -116,7 +164,7 @@ impl Worker {
                 "the worker ended while it started:\n{}",
                 log()
             );
-            if healthy(self.port) {
+            if healthy(self.address) {
                 return;
             }
             thread::sleep(Duration::from_millis(100));
@@ -137,9 +185,9 @@ impl Drop for Worker {
 }
 
 /// Whether the probe that makes a worker's pod ready succeeds.
-fn healthy(port: u16) -> bool {
+fn healthy(address: SocketAddr) -> bool {
     let ask = || {
-        let mut connection = TcpStream::connect(("127.0.0.1", port))?;
+        let mut connection = TcpStream::connect(address)?;
         connection.set_read_timeout(Some(Duration::from_secs(5)))?;
         connection.write_all(b"GET /health HTTP/1.0\r\n\r\n")?;
         let mut answer = [0; 12];
@@ -185,6 +233,7 @@ fn rendered(kafka: &Kafka, name: &str, volume: &Path) -> String {
         operator_namespace: "none".to_owned(),
         deletion_deadline: Duration::ZERO,
         status_interval: Duration::ZERO,
+        prometheus_servers: Vec::new(),
     };
     let request = Request {
         spec: &spec,
@@ -250,9 +299,17 @@ pub fn records_of(broker: &Broker, topic: &str, count: usize) -> Vec<String> {
     values
 }
 
-/// A server on loopback that gives this answer, as raw HTTP, to whatever it is asked; no answer at
-/// all where it is empty. Ends with the process.
+/// A client of a [`raw_server`] that gives this answer.
 pub fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
+    let client = Client::with_deadline(Duration::from_secs(1)).unwrap();
+    client
+        .endpoint(&format!("http://127.0.0.1:{}", raw_server(answer)))
+        .unwrap()
+}
+
+/// A server on loopback that gives this answer, as raw HTTP, to whatever it is asked; no answer at
+/// all where it is empty. Its port; it ends with the process.
+pub fn raw_server(answer: impl Into<Vec<u8>>) -> u16 {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -267,8 +324,5 @@ pub fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
             }
         }
     });
-    let client = Client::with_deadline(Duration::from_secs(1)).unwrap();
-    client
-        .endpoint(&format!("http://127.0.0.1:{port}"))
-        .unwrap()
+    port
 }

@@ -5,6 +5,7 @@ pub mod connect;
 pub mod kafka;
 pub mod operator;
 pub mod process;
+pub mod prometheus;
 pub mod proxy;
 pub mod secure;
 

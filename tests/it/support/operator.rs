@@ -21,6 +21,7 @@ use sluice::{
     kafka::{Pool, PoolSettings},
     observe::{Sources, credentials::Credentials},
     plan::Settings,
+    prometheus::Client as PrometheusClient,
     reconcile::{Context, controller},
     report::Reporter,
     telemetry::{live::Live, metrics::Metrics},
@@ -28,7 +29,7 @@ use sluice::{
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::apiserver;
+use super::{apiserver, prometheus};
 
 /// Where claims are kept.
 pub const OPERATOR_NAMESPACE: &str = "default";
@@ -52,6 +53,10 @@ async fn run() {
         operator_namespace: OPERATOR_NAMESPACE.into(),
         deletion_deadline: DELETION_DEADLINE,
         status_interval: Duration::from_secs(30),
+        prometheus_servers: vec![
+            prometheus::listed().into(),
+            prometheus::silent().address.clone(),
+        ],
     };
     let connect = connect::Client::new().unwrap();
     let sources = Sources {
@@ -62,6 +67,7 @@ async fn run() {
         }),
         credentials: Credentials::default(),
         connect: connect.clone(),
+        prometheus: PrometheusClient::new().unwrap(),
         operator_namespace: OPERATOR_NAMESPACE.into(),
     };
     let sinks = Sinks {

@@ -22,11 +22,22 @@ pub struct Process {
 impl Process {
     /// Starts the operator for an apiserver, in the name of the user with this token.
     pub fn start(apiserver: &Apiserver, token: &str, flags: &[&str]) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_sluice"));
+        Self::start_with(program, apiserver, token, flags)
+    }
+
+    /// As [`Process::start`], with another program, or one that becomes the operator in the end.
+    pub fn start_with(
+        mut program: Command,
+        apiserver: &Apiserver,
+        token: &str,
+        flags: &[&str],
+    ) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let kubeconfig = folder.path().join("kubeconfig");
         apiserver.kubeconfig_for(token, &kubeconfig);
         let log = fs::File::create(log(folder.path())).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        let child = program
             .arg("run")
             .arg(format!("--http-address=127.0.0.1:{port}"))
             .arg(format!("--pod-name={token}"))
@@ -44,9 +55,14 @@ impl Process {
         }
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &pid]).status();
         assert!(sent.unwrap().success());
     }

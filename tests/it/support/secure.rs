@@ -65,11 +65,13 @@ pub struct Secure {
 /// The secured broker that tests share.
 pub fn shared() -> &'static Secure {
     static SHARED: OnceLock<Secure> = OnceLock::new();
-    SHARED.get_or_init(Secure::start)
+    SHARED.get_or_init(|| Secure::start(&[]))
 }
 
 impl Secure {
-    fn start() -> Self {
+    /// Starts a broker whose listener `SASL` also knows these users of mechanism `PLAIN`, each
+    /// with [`PASSWORD`].
+    pub fn start(users: &[String]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ca = authority("sluice-test-ca");
         let (client_certificate, client_key) = issue(&ca, "plant-cert", &[], 2020, 2090);
@@ -79,7 +81,7 @@ impl Secure {
         let jwks_file = dir.path().join("jwks.json");
         fs::write(&jwks_file, jwks).unwrap();
         let jwks_url = format!("file://{}", jwks_file.display());
-        let settings = settings(dir.path(), &ca, &ports, &jwks_url);
+        let settings = settings(dir.path(), &ca, &ports, &jwks_url, users);
         let settings: Vec<(&str, &str)> = settings
             .iter()
             .map(|(key, value)| (key.as_str(), value.as_str()))
@@ -127,6 +129,7 @@ fn settings(
     ca: &CertifiedIssuer<'_, KeyPair>,
     ports: &[u16],
     jwks: &str,
+    users: &[String],
 ) -> Vec<(String, String)> {
     const AUTHORIZER: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
     const LOGIN: &str = "org.apache.kafka.common.security";
@@ -177,8 +180,12 @@ fn settings(
                 let scram = format!("{LOGIN}.scram.ScramLoginModule required;");
                 own("scram-sha-256.sasl.jaas.config", &scram);
                 own("scram-sha-512.sasl.jaas.config", &scram);
-                let plain =
-                    format!("{LOGIN}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";");
+                let user = |name: &str| format!(" user_{name}=\"{PASSWORD}\"");
+                let more: String = users.iter().map(|name| user(name)).collect();
+                let plain = format!(
+                    "{LOGIN}.plain.PlainLoginModule required{}{more};",
+                    user(USER)
+                );
                 own("plain.sasl.jaas.config", &plain);
             }
             "TOKEN" => {
@@ -199,7 +206,8 @@ fn settings(
     settings
 }
 
-fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+/// A new authority.
+pub fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, name);
@@ -207,7 +215,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
 }
 
 /// A certificate and its key, as PEM.
-fn issue(
+pub fn issue(
     ca: &CertifiedIssuer<'_, KeyPair>,
     common_name: &str,
     names: &[&str],

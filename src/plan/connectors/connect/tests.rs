@@ -27,6 +27,7 @@ fn settings() -> Settings {
         operator_namespace: "sluice".to_owned(),
         deletion_deadline: Duration::from_mins(5),
         status_interval: Duration::from_secs(30),
+        prometheus_servers: Vec::new(),
     }
 }
 

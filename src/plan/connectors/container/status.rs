@@ -23,7 +23,9 @@ impl Request<'_> {
             status.replicas = count(counted.and_then(|s| s.replicas));
             status.ready_replicas = count(counted.and_then(|s| s.ready_replicas));
         }
-        status.desired_replicas = self.replicas().to_remember(live.map_or(0, live_replicas));
+        status.desired_replicas = self
+            .replicas(live)
+            .to_remember(live.map_or(0, live_replicas));
         let (phase, reason, message) = self.phase(live, &findings);
         status.phase = phase;
         status.reason = reason.map(|reason| reason.as_str().to_owned());
@@ -57,7 +59,17 @@ impl Request<'_> {
             let message = "the Deployment is being created".to_owned();
             return (ConnectorPhase::Waiting, Some(Reason::Progressing), message);
         };
-        progress(live, self.enough(live))
+        let (phase, reason, message) = progress(live, self.enough(live));
+        if phase == ConnectorPhase::Stopped && self.sleeps() {
+            let message = "scaled to zero: the first record starts it".to_owned();
+            return (phase, reason, message);
+        }
+        (phase, reason, message)
+    }
+
+    /// Whether it is the autoscaler that may have taken the last pod.
+    const fn sleeps(&self) -> bool {
+        !self.suspended && self.connector.autoscaling.is_some()
     }
 
     /// Ready pods that let the connector count as running. An autoscaled one is running while it
@@ -67,7 +79,7 @@ impl Request<'_> {
         self.connector
             .autoscaling
             .as_ref()
-            .map_or(target, |scaling| target.min(scaling.min_replicas))
+            .map_or(target, |scaling| target.min(scaling.min_replicas.max(1)))
     }
 }
 

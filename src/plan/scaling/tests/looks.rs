@@ -158,13 +158,8 @@ fn unreadable_partitions_are_named() {
     };
     let spec = neutral(&lag_policy(10.0));
     let mut history = History::default();
-    let reading = series::read(
-        spec.interval,
-        OffsetReset::Earliest,
-        &mut history,
-        &observation,
-        true,
-    );
+    let manner = readings::manner(spec.interval);
+    let reading = series::read(manner, &mut history, &observation);
     let first = "partition 7 of topic t: broker not available".to_owned();
     assert_eq!(reading.unreadable, Some(Unreadable { count: 1, first }));
 }

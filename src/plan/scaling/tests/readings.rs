@@ -9,13 +9,17 @@ fn spec() -> Autoscaling {
 }
 
 fn read(history: &mut History, observation: &Observation) -> Reading {
-    series::read(
-        spec().interval,
-        OffsetReset::Earliest,
-        history,
-        observation,
-        true,
-    )
+    series::read(manner(spec().interval), history, observation)
+}
+
+/// A group that begins at the first record, with warm pods whose rate is not known.
+pub fn manner(interval: Duration) -> Manner {
+    Manner {
+        interval,
+        reset: OffsetReset::Earliest,
+        is_warm: true,
+        per_replica: None,
+    }
 }
 
 #[test]
@@ -200,9 +204,19 @@ fn capacity_is_learnt_only_while_saturated() {
         capacity.map(|c| c.per_replica)
     };
     assert_eq!(learnt(|_, _| ()), Some(100.0));
+    // Less than half of them wait: no pod need have been busy all the time.
     assert_eq!(
-        learnt(|o, i| o.partitions[0].committed = Some(5000 * i)),
+        learnt(|o, i| for p in &mut o.partitions[..3] {
+            p.committed = Some(5000 * i);
+        }),
         None
+    );
+    // Half of them wait, and some pod with them; it does no less than all pods were seen to do.
+    assert_eq!(
+        learnt(|o, i| for p in &mut o.partitions[..2] {
+            (p.committed, p.end) = (Some(300 * i), Some(300 * i));
+        }),
+        Some(100.0)
     );
     assert_eq!(learnt(|o, _| o.ready = 1), None);
     assert_eq!(learnt(|o, _| o.group = GroupState::Reconciling), None);
