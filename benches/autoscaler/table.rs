@@ -194,6 +194,7 @@ fn varied(text: &mut String, rows: &[Row]) {
         ],
     );
     for rows in rows.chunk_by(|a, b| a.world == b.world) {
+        use Autoscaler::{Aws, Keda, Optimum, Sluice};
         let sum = |autoscaler: Autoscaler, value: fn(&Row) -> f64| -> f64 {
             let own = rows.iter().filter(|r| r.autoscaler == autoscaler.name());
             own.map(value).sum()
@@ -208,7 +209,6 @@ fn varied(text: &mut String, rows: &[Row]) {
         let constant = world.varied.map_or_else(String::new, |(constant, factor)| {
             format!("{} x {factor}", constant.name())
         });
-        use Autoscaler::{Aws, Keda, Optimum, Sluice};
         let cells = [
             world.partitions.to_string(),
             constant,
