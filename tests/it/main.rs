@@ -20,5 +20,6 @@ mod operator_scaling;
 mod operator_security;
 mod operator_topics;
 mod prometheus;
+mod replay;
 mod scope;
 mod support;
