@@ -36,8 +36,8 @@ pub struct RecordArgs {
     #[arg(long = "for", value_name = "DURATION")]
     duration: Option<common::Duration>,
     /// The file to write; standard output, else.
-    #[arg(long, short = 'f', value_name = "FILE")]
-    output: Option<PathBuf>,
+    #[arg(long, short, value_name = "FILE")]
+    file: Option<PathBuf>,
     #[command(flatten)]
     cluster: ClusterArgs,
     #[command(flatten)]
@@ -55,7 +55,7 @@ pub fn record(args: &RecordArgs) -> anyhow::Result<ExitCode> {
 async fn watch(args: &RecordArgs) -> anyhow::Result<ExitCode> {
     let cluster = args.cluster.cluster().await?;
     let connector = timeout(DEADLINE, connector(args, &cluster)).await??;
-    let mut out: Box<dyn Write> = match &args.output {
+    let mut out: Box<dyn Write> = match &args.file {
         Some(path) => {
             let file = File::create(path);
             Box::new(file.with_context(|| format!("cannot write {}", path.display()))?)
