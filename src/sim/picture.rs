@@ -143,9 +143,9 @@ impl Time {
 
     /// Round moments: the distance of two in seconds.
     fn distance(&self) -> f64 {
-        const ROUND: [f64; 13] = [
-            5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 10_800.0, 21_600.0,
-            86_400.0,
+        const ROUND: [f64; 14] = [
+            5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 10_800.0,
+            21_600.0, 86_400.0,
         ];
         let wanted = self.seconds / 8.0;
         ROUND
@@ -261,7 +261,7 @@ fn time_axis(svg: &mut String, time: &Time, y: f64) {
     let format = if distance < 60.0 { "%H:%M:%S" } else { "%H:%M" };
     #[expect(clippy::cast_possible_truncation, reason = "whole seconds")]
     let step = distance as i64;
-    let first = time.start.as_second().div_euclid(step) + 1;
+    let first = (time.start.as_second() - 1).div_euclid(step) + 1;
     for number in first.. {
         let Ok(at) = Timestamp::from_second(number * step) else {
             return;
