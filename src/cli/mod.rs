@@ -8,6 +8,7 @@ mod crd;
 mod manifest;
 mod output;
 mod plan;
+mod record;
 mod reference;
 mod run;
 mod settings;
@@ -53,6 +54,9 @@ enum Command {
     /// Try an autoscaler on a recorded or an invented load, without a cluster.
     #[command(after_help = SIMULATE)]
     Simulate(Box<simulate::SimulateArgs>),
+    /// Record what the operator sees of a connector, as a trace for simulate.
+    #[command(after_help = RECORD)]
+    Record(Box<record::RecordArgs>),
     /// Watch a pipeline: lag, rates, replicas and the last decision of each connector.
     #[command(after_help = TOP)]
     Top(Box<top::TopArgs>),
@@ -100,6 +104,13 @@ A trace is JSON Lines: what was seen of the consumer group, or, with a model of 
 many records arrive per second. The decisions are those that the operator would have made. Exit
 status: 0, or 2 when a file is refused.";
 
+const RECORD: &str = "\
+Examples:
+  sluice record readings -n plant --for 10m > lag.jsonl
+  sluice simulate --pipeline readings.yaml --connector enrich --trace lag.jsonl
+
+One line for each look, until interrupted. Exit status: 0, or 2 when the operator cannot be asked.";
+
 const TOP: &str = "\
 Examples:
   sluice top readings -n plant                  # redrawn every 2 s
@@ -144,6 +155,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(*args),
         Command::Crd(args) => crd::crd(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Record(args) => record::record(&args),
         Command::Top(args) => top::top(&args),
         Command::Why(args) => why::why(&args),
         Command::Check(args) => check::check(&args),

@@ -22,7 +22,7 @@ use crate::{
         Step, Subject,
         closed_loop::Run,
         group::Model,
-        open_loop,
+        open_loop, picture,
         render::{self, Table},
         trace,
     },
@@ -51,6 +51,9 @@ pub struct SimulateArgs {
         requires = "closed_loop"
     )]
     slo: Duration,
+    /// Draws the run as well, into an SVG file.
+    #[arg(long, value_name = "FILE.svg")]
+    picture: Option<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -104,19 +107,21 @@ fn refuse(
 }
 
 fn open(args: &SimulateArgs, subject: &Subject<'_>, looks: &[trace::Look]) -> anyhow::Result<()> {
-    let mut output = Output::new(args.output.format);
+    let mut output = Output::new(args);
     for step in open_loop::run(subject, looks) {
         output.add(step)?;
     }
+    output.draw(args, None)?;
     output.end()?.flush()?;
     Ok(())
 }
 
 fn closed(args: &SimulateArgs, mut run: Run<'_>) -> anyhow::Result<()> {
-    let mut output = Output::new(args.output.format);
+    let mut output = Output::new(args);
     for step in run.by_ref() {
         output.add(step)?;
     }
+    output.draw(args, Some(args.slo.as_secs_f64()))?;
     let mut out = output.end()?;
     writeln!(out, "{}", render::summary(run.summary())?)?;
     out.flush()?;
@@ -132,22 +137,40 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 struct Output {
     out: BufWriter<StdoutLock<'static>>,
     table: Option<Table>,
+    /// For the picture.
+    drawn: Option<Vec<Step>>,
 }
 
 impl Output {
-    fn new(format: Format) -> Self {
+    fn new(args: &SimulateArgs) -> Self {
         Self {
             out: BufWriter::new(io::stdout().lock()),
-            table: (format == Format::Table).then(Table::default),
+            table: (args.output.format == Format::Table).then(Table::default),
+            drawn: args.picture.is_some().then(Vec::new),
         }
     }
 
     fn add(&mut self, step: Step) -> anyhow::Result<()> {
+        if let Some(steps) = &mut self.drawn {
+            // Stages are not drawn, and are most of a step.
+            let mut step = step.clone();
+            step.decision.stages.clear();
+            steps.push(step);
+        }
         match &mut self.table {
             Some(table) => table.add(step),
             None => writeln!(self.out, "{}", render::json(&step)?)?,
         }
         Ok(())
+    }
+
+    fn draw(&self, args: &SimulateArgs, slo: Option<f64>) -> anyhow::Result<()> {
+        let (Some(path), Some(steps)) = (&args.picture, &self.drawn) else {
+            return Ok(());
+        };
+        let title = format!("Connector {}, simulated", args.connector);
+        let svg = picture::picture(steps, &title, slo);
+        fs::write(path, svg).with_context(|| format!("cannot write {}", name(path)))
     }
 
     fn end(mut self) -> io::Result<BufWriter<StdoutLock<'static>>> {

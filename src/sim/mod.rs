@@ -5,6 +5,7 @@
 pub mod closed_loop;
 pub mod group;
 pub mod open_loop;
+pub mod picture;
 pub mod render;
 pub mod summary;
 pub mod trace;

@@ -1,7 +1,7 @@
 //! The custom resource on a real apiserver: it is accepted, its rules refuse what they should and
 //! nothing else, and every refusal names the field and says what to do.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use http::Request;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -132,10 +132,23 @@ fn the_committed_definition_is_the_one_in_the_code() {
     );
 }
 
+/// The topics and consumer groups that a pipeline holds for itself.
+fn claims(sample: &Value) -> Vec<String> {
+    let of = |list: &str| sample["spec"][list].as_array().cloned().unwrap_or_default();
+    let topics = of("topics").into_iter();
+    let topics = topics.filter(|topic| topic["management"] != "Observed");
+    let topics = topics.map(|topic| format!("topic {}", topic["name"]));
+    let groups = of("connectors").into_iter();
+    let groups = groups.filter(|connector| connector["consumes"]["group"].is_string());
+    let groups = groups.map(|connector| format!("group {}", connector["consumes"]["group"]));
+    topics.chain(groups).collect()
+}
+
 #[tokio::test]
-async fn every_sample_is_accepted() {
+async fn every_sample_is_accepted_beside_the_others() {
     let api = shared();
     let mut samples = 0;
+    let mut claimed = BTreeMap::new();
     for entry in std::fs::read_dir(root().join("manifests"))
         .into_iter()
         .flatten()
@@ -150,6 +163,11 @@ async fn every_sample_is_accepted() {
             sample["metadata"]["namespace"] = json!("default");
             if let Err(status) = admit(&api.client(), "default", &sample).await {
                 panic!("{}: {}", path.display(), status.message);
+            }
+            for claim in claims(&sample) {
+                let before = claimed.insert(claim.clone(), path.clone());
+                let before = before.map(|path| path.display().to_string());
+                assert_eq!(before, None, "{}: {claim} is taken", path.display());
             }
             samples += 1;
         }

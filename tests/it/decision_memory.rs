@@ -27,6 +27,8 @@ use crate::support::{
 };
 
 const PARTITIONS: i32 = 6;
+/// Records of each partition at the start.
+const RECORDS: u16 = 20_000;
 
 /// An operator for the tenant's namespace alone, which leads at once.
 fn operator(tenant: &Tenant) -> Process {
@@ -115,6 +117,27 @@ async fn learn(process: &Process, tenant: &Tenant, topic: &str) -> f64 {
     }
 }
 
+/// The pods keep up with 300 records unread, 50 of each partition, until so many are asked for.
+/// Returns how many records each partition has.
+async fn keep_up_until_replicas(tenant: &Tenant, topic: &str, wanted: i32) -> i64 {
+    let began = Instant::now();
+    let mut end = i64::from(RECORDS);
+    loop {
+        commit(topic, end - 50);
+        let deployment = tenant.deployments().get("p-work").await.unwrap();
+        if deployment.spec.unwrap().replicas == Some(wanted) {
+            return end;
+        }
+        let status = tenant.status("p").await;
+        assert!(began.elapsed() < Duration::from_secs(60), "{status:#?}");
+        sleep(Duration::from_millis(500)).await;
+        for partition in 0..PARTITIONS {
+            kafka::shared().produce(topic, partition, 1);
+        }
+        end += 1;
+    }
+}
+
 #[tokio::test]
 async fn an_operator_that_is_killed_has_forgotten_no_cooldown_and_no_capacity() {
     let tenant = Tenant::on(apiserver::without_operator()).await;
@@ -123,19 +146,17 @@ async fn an_operator_that_is_killed_has_forgotten_no_cooldown_and_no_capacity() 
     let topic = apply(&tenant).await;
     until_replicas(&tenant, 1).await;
     for partition in 0..PARTITIONS {
-        kafka::shared().produce(&topic, partition, 20_000);
+        kafka::shared().produce(&topic, partition, RECORDS.into());
     }
     until_replicas(&tenant, 6).await;
     pods_are_ready(&tenant, 6).await;
     learn(&first, &tenant, &topic).await;
-    // 300 records are left.
-    commit(&topic, 20_000 - 50);
-    until_replicas(&tenant, 3).await;
+    let end = keep_up_until_replicas(&tenant, &topic, 3).await;
     // No moment to write anything more: what must be remembered was written before.
     first.signal("KILL");
     first.ended().await;
     pods_are_ready(&tenant, 3).await;
-    commit(&topic, 20_000);
+    commit(&topic, end);
 
     let memory = || async {
         tenant.status("p").await.connectors[0]

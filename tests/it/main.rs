@@ -26,5 +26,6 @@ mod operator_scaling;
 mod operator_security;
 mod operator_topics;
 mod prometheus;
+mod replay;
 mod scope;
 mod support;

@@ -211,7 +211,10 @@ async fn a_suspended_direction_is_held_and_the_other_is_not() {
     };
     let status = tenant.until("p", 30, held).await;
     assert_eq!(scaling_reason(&status), "ScalingSuspended");
-    assert_eq!(condition(&status, "ScalingActive"), ("True", "Scaling"));
+    let told = ("True", "ScalingSuspended");
+    tenant
+        .until("p", 20, |s| condition(s, "ScalingActive") == told)
+        .await;
     stays(&tenant, 3, 3).await;
     apply(&tenant, &json!({})).await;
     until_replicas(&tenant, 1).await;

@@ -1,7 +1,7 @@
 //! From zero pods to the first, and back. At zero the group is awake as soon as more records wait
 //! than the activation threshold; it goes to sleep only after no record was unread for a time, and
 //! that must be proven: every partition read, committed to its end, and not one record arrived.
-//! Above one pod the policies decide. Commits of an empty group expire, so a group that sleeps for
+//! While a policy wants more than one pod the policies decide. Commits of an empty group expire, so a group that sleeps for
 //! long is woken before.
 
 use jiff::Timestamp;
@@ -245,7 +245,7 @@ impl Activation {
     }
 
     /// What the policies want together, after activation: nothing while asleep, at least `least` to
-    /// wake, and zero in place of one when idle and nobody is in doubt.
+    /// wake, and when idle zero in place of one, or of any count where no policy has an opinion.
     pub fn apply(&self, combined: Combined, opinions: &[(&str, Opinion)], least: i32) -> Combined {
         let own = |count, reason: &str| Combined {
             count,
@@ -264,7 +264,11 @@ impl Activation {
                 let in_doubt =
                     |o: &Opinion| matches!(o, Opinion::Unknown(_) | Opinion::Settling(_));
                 let is_certain = !opinions.iter().any(|(_, opinion)| in_doubt(opinion));
-                if is_certain && combined.count <= 1 {
+                // A step that only adds pods has nothing to say of a group that reads nothing.
+                let is_unwanted = opinions
+                    .iter()
+                    .all(|(_, opinion)| matches!(opinion, Opinion::Abstains(_)));
+                if is_certain && (is_unwanted || combined.count <= 1) {
                     own(0, reason)
                 } else {
                     combined

@@ -42,6 +42,20 @@ fn the_last_pod_goes_after_the_time_of_proven_idleness() {
     minutes(&spec(&window), 3, &looks);
 }
 
+/// Policies that only add pods have nothing to say of an idle group: it goes to zero from any count,
+/// as KEDA's `cooldownPeriod` has it.
+#[test]
+fn where_no_policy_has_an_opinion_all_pods_go() {
+    let step = json!({"policies": [{"name": "more", "step": {
+        "metric": "lag", "threshold": 200, "period": "2m",
+        "steps": [{"lowerBound": 0, "adjustment": 1}],
+    }}]});
+    let looks: Vec<_> = (0..=5)
+        .map(|m| (m, READ, if m < 5 { 4 } else { 0 }))
+        .collect();
+    minutes(&spec(&step), 4, &looks);
+}
+
 /// L7b: a record in between starts the time again, whether its lag is seen or only its offset.
 #[test]
 fn a_record_in_between_starts_the_idle_time_again() {
