@@ -153,10 +153,14 @@ impl Scaler {
         self.memory.to_status()
     }
 
-    fn is_warm(&self, spec: &Autoscaling, at: Timestamp) -> bool {
+    /// Whether the ready pods are past their warm-up, and all pods but for those that were just
+    /// asked for: until these join, the others go on as before.
+    fn is_warm(&self, spec: &Autoscaling, observation: &Observation) -> bool {
         let warmup = spec.warmup.as_secs_f64();
-        let last = self.memory.last_scale_out;
-        last.is_none_or(|change| seconds_between(change.at, at) >= warmup)
+        let before = self.memory.before_scale_outs(observation.at, warmup);
+        before.map_or(observation.ready >= observation.replicas, |count| {
+            observation.ready == count
+        })
     }
 }
 
@@ -195,7 +199,7 @@ pub fn decide(
     let manner = Manner {
         interval: spec.interval,
         reset: offset_reset,
-        is_warm: scaler.is_warm(spec, observation.at),
+        is_warm: scaler.is_warm(spec, observation),
         per_replica: capacity.and_then(Capacity::measured),
     };
     let mut reading = series::read(manner, &mut scaler.history, observation);

@@ -24,7 +24,7 @@ pub struct History {
     /// By topic; there are few of them.
     topics: Vec<(String, BTreeMap<i32, Partition>)>,
     looks: VecDeque<Look>,
-    /// Since when the same pods run, warm, in a settled group.
+    /// Since when so many pods are ready, warm, in a settled group.
     settled_since: Option<(Timestamp, i32)>,
     /// Partitions that were stuck before a restart, until they are seen again.
     stuck_before: Stuck,
@@ -39,10 +39,12 @@ pub struct Look {
     pub arrived: f64,
     /// Records that had been processed by then, counted from the first look.
     pub consumed: f64,
-    /// Whether every pod was ready and warm, every partition readable and the group settled.
+    /// Whether the ready pods were warm, every partition readable and the group settled.
     pub settled: bool,
     /// Pods asked for.
     pub replicas: i32,
+    /// Ready pods.
+    pub ready: i32,
 }
 
 /// A partition at this look.
@@ -70,10 +72,10 @@ impl History {
         &self.looks
     }
 
-    /// Since when `replicas` pods run, warm, in a settled group.
-    pub fn settled_since(&self, replicas: i32) -> Option<Timestamp> {
+    /// Since when `ready` pods run, warm, in a settled group.
+    pub fn settled_since(&self, ready: i32) -> Option<Timestamp> {
         let (since, same) = self.settled_since?;
-        (same == replicas).then_some(since)
+        (same == ready).then_some(since)
     }
 
     /// Whether only a look-up by timestamp can tell when the record at `position` arrived.
@@ -130,11 +132,9 @@ impl History {
 
     /// Keeps a look for the rates.
     pub fn keep(&mut self, look: Look) {
-        let same = self
-            .settled_since
-            .filter(|&(_, replicas)| replicas == look.replicas);
+        let same = self.settled_since.filter(|&(_, ready)| ready == look.ready);
         self.settled_since = same
-            .or(Some((look.at, look.replicas)))
+            .or(Some((look.at, look.ready)))
             .filter(|_| look.settled);
         if self.looks.len() == LOOKS {
             self.looks.pop_front();

@@ -92,6 +92,9 @@ struct End {
 struct Move {
     at: Timestamp,
     position: i64,
+    /// Whether the first record that it left unread had arrived by the move before: then there was
+    /// something to read all the time between the two.
+    was_busy: bool,
 }
 
 /// The log's first offset, since when, and how many records it lost over how many seconds before.
@@ -140,17 +143,17 @@ impl Partition {
         let moved = self.seen.is_some() && sample.committed != self.committed;
         self.flow = self.flow_to(sighting, end, moved);
         self.see_end(at, end);
-        self.see_commit(sighting, moved);
-        self.see_start(at, sample);
-        self.committed = sample.committed;
-        self.position = standing.position;
-        self.seen = Some(at);
         let given = sample.unread_since.map(|since| Age {
             since,
             or_earlier: sample.unread_since_or_earlier,
         });
         let kept = self.looked_up.filter(|(p, _)| *p == standing.position);
         self.looked_up = given.map(|age| (standing.position, age)).or(kept);
+        self.see_commit(sighting, moved);
+        self.see_start(at, sample);
+        self.committed = sample.committed;
+        self.position = standing.position;
+        self.seen = Some(at);
     }
 
     /// What happened since the look before.
@@ -220,7 +223,16 @@ impl Partition {
                 self.moves.pop_front();
             }
             let position = standing.position;
-            self.moves.push_back(Move { at, position });
+            let was_busy = standing.lag > 0
+                && self.moves.back().is_some_and(|before| {
+                    let age = self.age(position);
+                    age.is_some_and(|age| age.since < before.at)
+                });
+            self.moves.push_back(Move {
+                at,
+                position,
+                was_busy,
+            });
         }
         self.is_stuck |= sighting.stuck_before;
         if standing.lag == 0 {
@@ -338,10 +350,11 @@ impl Partition {
     }
 
     /// Records a second that were processed from one commit to another, over at least two commits
-    /// after `since` and at least `shortest` seconds. Whoever has records older than that was busy
-    /// all the while.
+    /// after `since` and at least `shortest` seconds, while there was always something to read.
     pub fn busy_rate(&self, since: Timestamp, shortest: f64) -> Option<f64> {
-        let from = self.moves.partition_point(|m| m.at <= since);
+        let settled = self.moves.partition_point(|m| m.at <= since);
+        let idle = self.moves.iter().rposition(|m| !m.was_busy).unwrap_or(0);
+        let from = settled.max(idle);
         let (first, last) = (self.moves.get(from)?, self.moves.back()?);
         let seconds = seconds_between(first.at, last.at);
         let enough = self.moves.len() - from >= 3 && seconds >= shortest;

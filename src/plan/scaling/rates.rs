@@ -23,8 +23,8 @@ pub struct Rates {
     pub consume: f64,
     /// That one pod was seen to process at least, over twice the time.
     pub sustained: Option<f64>,
-    /// That arrive for one pod, by the rate or since the last look, whichever is higher; known only
-    /// when all pods run, warm, in a settled group.
+    /// That arrive for one ready pod, by the rate or since the last look, whichever is higher; known
+    /// only when these pods run, warm, in a settled group.
     pub load: Option<f64>,
 }
 
@@ -38,7 +38,7 @@ impl Rates {
         let double = Window::over(history, look, 2.0 * length, interval);
         let arrival = window.rate(|l| l.arrived);
         let newest_arrival = window.newest_arrival_rate();
-        let load = newest_arrival.max(arrival) / f64::from(look.replicas.max(1));
+        let load = newest_arrival.max(arrival) / f64::from(look.ready.max(1));
         Some(Self {
             arrival,
             newest_arrival,

@@ -109,8 +109,8 @@ pub struct Reading {
     pub sustained_rate: Option<f64>,
     /// Records per second that arrived since the look before.
     pub newest_arrival_rate: Option<f64>,
-    /// Records per second and pod that arrive, by the rate or by the last interval, whichever is
-    /// higher; known only when all pods run, warm, in a settled group.
+    /// Records per second and ready pod that arrive, by the rate or by the last interval, whichever
+    /// is higher; known only when these pods run, warm, in a settled group.
     pub load: Option<f64>,
 }
 
@@ -141,7 +141,7 @@ pub struct Manner {
     pub interval: Duration,
     /// Where the group begins in a partition without a commit.
     pub reset: OffsetReset,
-    /// Whether all pods are past their warm-up.
+    /// Whether the ready pods are past their warm-up, and nobody is missing who is not just starting.
     pub is_warm: bool,
     /// Records per second of one pod, where it was measured.
     pub per_replica: Option<f64>,
@@ -152,18 +152,16 @@ pub fn read(manner: Manner, history: &mut History, observation: &Observation) ->
     let unreadable = unreadable(&observation.partitions, manner.reset);
     let settled = manner.is_warm
         && unreadable.is_none()
-        && observation.ready >= observation.replicas
+        && observation.ready > 0
         && !observation.group.is_rebalancing();
     let terms = Terms {
         at: observation.at,
         interval: manner.interval.as_secs_f64(),
-        settled_since: history
-            .settled_since(observation.replicas)
-            .filter(|_| settled),
-        replicas: observation.replicas,
+        settled_since: history.settled_since(observation.ready).filter(|_| settled),
+        ready: observation.ready,
         per_replica: manner.per_replica,
-        is_one_each: usize::try_from(observation.replicas)
-            .is_ok_and(|replicas| replicas >= observation.partitions.len()),
+        is_one_each: usize::try_from(observation.ready)
+            .is_ok_and(|ready| ready >= observation.partitions.len()),
     };
     let mut tally = Tally::default();
     history.record(observation, manner.reset, |seen| {
@@ -178,6 +176,7 @@ pub fn read(manner: Manner, history: &mut History, observation: &Observation) ->
         consumed: tally.consumed + last.map_or(0.0, |l| l.consumed),
         settled: settled && known,
         replicas: observation.replicas,
+        ready: observation.ready,
     };
     let rates = Rates::ending_with(manner.interval, history, look);
     history.keep(look);

@@ -57,10 +57,11 @@ pub struct Terms {
     pub at: Timestamp,
     /// Seconds between two looks.
     pub interval: f64,
-    /// Since when the same pods run, warm, in a settled group; only then is anything learnt.
+    /// Since when the same pods are ready, warm, in a settled group; only then is anything learnt.
+    /// Others may be starting: until they join, these have all the partitions.
     pub settled_since: Option<Timestamp>,
-    /// Pods asked for.
-    pub replicas: i32,
+    /// Ready pods.
+    pub ready: i32,
     /// Records per second of one pod, where it was measured.
     pub per_replica: Option<f64>,
     /// Whether no pod has more than one partition.
@@ -135,7 +136,7 @@ impl Tally {
         }
         let expiry = Expiry::of(terms.at, seen, backlog, retention);
         self.expiry = Expiry::sooner(self.expiry.take(), expiry);
-        let busy = busy_rate(terms, seen, age);
+        let busy = busy_rate(terms, seen);
         if let Some(rate) = busy {
             self.busy += 1.0;
             self.busy_rates += rate;
@@ -174,7 +175,7 @@ impl Tally {
         if self.busy == 0.0 || self.busy < BUSY_SHARE * self.active {
             return None;
         }
-        let even = (self.active / f64::from(terms.replicas.max(1))).max(1.0);
+        let even = (self.active / f64::from(terms.ready.max(1))).max(1.0);
         let of_one_pod = if self.busy < self.active {
             even.ceil()
         } else {
@@ -193,9 +194,9 @@ fn name(seen: &Seen<'_>) -> PartitionName {
 }
 
 /// Records per second that were processed while the partition had a backlog.
-fn busy_rate(terms: &Terms, seen: &Seen<'_>, age: Age) -> Option<f64> {
-    let since = terms.settled_since?.max(age.since);
-    seen.past.busy_rate(since, 2.0 * terms.interval)
+fn busy_rate(terms: &Terms, seen: &Seen<'_>) -> Option<f64> {
+    seen.past
+        .busy_rate(terms.settled_since?, 2.0 * terms.interval)
 }
 
 /// The partition, when it is behind and gets more records than one pod processes. Without a measured

@@ -310,7 +310,8 @@ proptest! {
     /// From any look on, a restarted autoscaler sees what the other one sees. Until that one
     /// changes the count, it must not do so either; and then not farther. What was learnt is not
     /// forgotten; but where the other one goes on to learn from samples that the restart lost, the
-    /// two hold a pod for differently fast from then on, and may rightly decide differently.
+    /// two hold a pod for differently fast, or a rebalance for differently long, from then on, and
+    /// may rightly decide differently.
     #[test]
     fn a_restart_never_scales_where_an_undisturbed_run_would_not(story in story()) {
         let looks = &story.observations;
@@ -325,8 +326,9 @@ proptest! {
             for (i, (look, undisturbed)) in looks.iter().zip(&story.decisions).enumerate().skip(k) {
                 let decision =
                     decide(&story.spec, OffsetReset::Earliest, &mut restarted, look);
-                let learnt = |scaler: &Scaler| scaler.memory().capacity.map(|c| c.per_replica);
-                prop_assert!(learnt(&restarted).is_some() || learnt(scaler).is_none());
+                let rate = |scaler: &Scaler| scaler.memory().capacity.map(|c| c.per_replica);
+                prop_assert!(rate(&restarted).is_some() || rate(scaler).is_none());
+                let learnt = |scaler: &Scaler| (rate(scaler), scaler.memory().rebalance_seconds);
                 if learnt(&restarted) != learnt(&scalers[i + 1]) {
                     break;
                 }

@@ -189,8 +189,8 @@ fn a_lower_bound_forbids_scale_in_and_proves_being_behind() {
     }
 }
 
-/// What one pod can do is learnt only while all partitions wait, the pods are all there and
-/// commits move.
+/// What one pod can do is learnt only while all partitions wait, the pods are all there (but for
+/// those that were just asked for) and commits move.
 #[test]
 fn capacity_is_learnt_only_while_saturated() {
     let learnt = |change: fn(&mut Observation, i64)| {
