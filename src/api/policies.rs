@@ -105,13 +105,13 @@ pub enum PolicyMode {
     validation = Rule::new("self.target > 0.0")
         .message("target must be above 0: for example target: 30"),
     validation = Rule::new("!has(self.utilization) || self.utilization >= 0.1")
-        .message("utilization must be at least 0.1: for example utilization: 0.7"),
+        .message("utilization must be at least 0.1: for example utilization: 0.85"),
     validation = Rule::new("self.metric != 'timeLag' || self.target <= 604800.0")
         .message("target of metric timeLag is in seconds and must not exceed 604800 (7 days)"),
     validation = Rule::new("!has(self.of) || self.metric != 'timeLag'")
         .message("of does not apply to metric: timeLag, which follows what a pod can process: remove it"),
     validation = Rule::new("!has(self.catchUp) || (duration(self.catchUp) >= duration('1s') && duration(self.catchUp) <= duration('24h'))")
-        .message("catchUp must lie between 1s and 24h: for example catchUp: 10m")
+        .message("catchUp must lie between 1s and 24h: for example catchUp: 2m")
 )]
 pub struct TargetTracking {
     /// The series to keep at the target: `lag` (records), `timeLag` (seconds), `arrivalRate` or
@@ -128,12 +128,12 @@ pub struct TargetTracking {
     /// Never remove pods because of this policy; others may, down to what this one needs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disable_scale_in: bool,
-    /// How full a replica is planned, 0.1 to 1. For `timeLag` only, default 0.7.
+    /// How full a replica is planned, 0.1 to 1. For `timeLag` only, default 0.85.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.1, max = 1.0))]
     pub utilization: Option<f64>,
     /// Within what time a backlog over the target is worked off, 1s to 24h. For `timeLag` only,
-    /// default 10m.
+    /// default 2m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catch_up: Option<Duration>,
 }
@@ -175,12 +175,14 @@ impl TargetTracking {
     #[must_use]
     pub fn catch_up_seconds(&self) -> f64 {
         self.catch_up
-            .map_or(600.0, |time| time.as_secs_f64().max(1.0))
+            .map_or(CATCH_UP, |time| time.as_secs_f64().max(1.0))
     }
 }
 
-/// How full a replica is planned, unless a policy says otherwise.
-const UTILIZATION: f64 = 0.7;
+/// How full a replica is planned, unless a policy says otherwise (docs/adr/016).
+const UTILIZATION: f64 = 0.85;
+/// Within how many seconds a backlog is worked off, unless a policy says otherwise.
+const CATCH_UP: f64 = 120.0;
 
 /// Unread records over all partitions.
 pub const LAG: &str = "lag";
@@ -558,7 +560,7 @@ pub struct Predictive {
     /// How much of the past counts, 24h to 168h. Default 168h.
     #[serde(default = "one_week")]
     pub history: Duration,
-    /// How full a replica is planned, 0.1 to 1. Default 0.7.
+    /// How full a replica is planned, 0.1 to 1. Default 0.85.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.1, max = 1.0))]
     pub utilization: Option<f64>,

@@ -62,7 +62,6 @@ use self::{
     policies::{Context, Opinion},
     problems::Problem,
     series::{Manner, Reading},
-    time::seconds_between,
     windows::Windows,
 };
 pub use self::{

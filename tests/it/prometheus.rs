@@ -54,8 +54,8 @@ fn refusal(answer: Result<f64, Error>) -> (String, Class) {
 
 #[tokio::test]
 async fn a_scalar_a_series_and_a_scraped_metric_are_numbers() {
-    assert_eq!(asked("42").await.ok(), Some(42.0));
-    assert_eq!(asked("vector(-1.5) * 2").await.ok(), Some(-3.0));
+    assert_eq!(format!("{:?}", asked("42").await), "Ok(42.0)");
+    assert_eq!(format!("{:?}", asked("vector(-1.5) * 2").await), "Ok(-3.0)");
     let exporter = Exporter::start(7.0);
     let address = format!("http://127.0.0.1:{}/", free_port());
     let scraping = Prometheus::start(address.trim_end_matches('/'), Some(&exporter));

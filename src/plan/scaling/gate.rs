@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::{decision::amount, observation::GroupState, policies::Context, time::seconds_between};
 use crate::api::policies::{Policy, TargetTracking};
 
-/// Within what time, in seconds, a change must pay for its standstill where no policy says how soon a
-/// backlog is to be worked off: the default of `catchUp`.
+/// Within what time, in seconds, a change must pay for its standstill, unless a policy gives a backlog
+/// more time than that: the windows hold a count for about as long.
 const HORIZON: f64 = 600.0;
 
 /// The shortest and the longest time, in seconds, that the gate holds.
@@ -54,7 +54,7 @@ pub fn cost(context: &Context<'_>, count: i32) -> Option<String> {
             .map(TargetTracking::catch_up_seconds)
     };
     let horizon = context.active_policies().filter_map(catch_up);
-    let horizon = horizon.reduce(f64::max).unwrap_or(HORIZON);
+    let horizon = horizon.fold(HORIZON, f64::max);
     let (lost, gained) = (
         seconds * f64::from(replicas),
         horizon * f64::from((count - replicas).abs()),

@@ -146,18 +146,18 @@ impl Prometheus {
             process,
             dir,
         };
-        started.until_ready(port.parse().unwrap());
+        started.until_ready();
         started
     }
 
-    /// It listens only once it is ready to answer queries, but for a moment.
-    fn until_ready(&mut self, port: u16) {
+    /// It listens some time before it answers queries, and says when it does.
+    fn until_ready(&mut self) {
         let start = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        let log = || fs::read_to_string(self.dir.path().join("log")).unwrap();
+        while !log().contains("Server is ready to receive web requests") {
             let ended = self.process.try_wait().unwrap();
-            let log = || fs::read_to_string(self.dir.path().join("log")).unwrap();
             assert!(ended.is_none(), "Prometheus ended: {}", log());
-            assert!(start.elapsed() < PATIENCE, "it does not listen: {}", log());
+            assert!(start.elapsed() < PATIENCE, "it is not ready: {}", log());
             thread::sleep(Duration::from_millis(50));
         }
     }

@@ -101,7 +101,7 @@ fn utilization(path: &str, value: Option<f64>, report: &mut Report) {
         && report.finite(path, value)
         && !(0.1..=1.0).contains(&value)
     {
-        let message = format!("{value} does not lie between 0.1 and 1: for example 0.7");
+        let message = format!("{value} does not lie between 0.1 and 1: for example 0.85");
         report.refuse(path, message);
     }
 }

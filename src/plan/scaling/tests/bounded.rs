@@ -183,7 +183,7 @@ proptest! {
                 continue;
             };
             let of_period = story.iter().map(|(_, decision)| decision).filter(|d| {
-                d.at < look.at && seconds_between(d.at, look.at) < 60.0
+                d.at < look.at && time::seconds_between(d.at, look.at) < 60.0
             });
             let start = decision.from - of_period.map(|d| d.to - d.from).sum::<i32>();
             let most = |limits: &[crate::api::steadiness::StepLimit]| {

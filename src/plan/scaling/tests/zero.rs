@@ -168,7 +168,7 @@ fn the_first_jump_uses_the_remembered_capacity() {
     let policies = json!({"policies": time_lag_policy(30.0)});
     let spec = spec(&policies);
     let learnt = json!({"capacity": {"perReplica": 100.0, "samples": 10}});
-    for (memory, to) in [(json!({}), 1), (learnt, 4)] {
+    for (memory, to) in [(json!({}), 1), (learnt, 3)] {
         let memory: ScalingMemory = serde_json::from_value(memory).unwrap();
         let mut scaler = Scaler::restore(Some(&memory));
         let mut to_zero = 0;
