@@ -1,7 +1,7 @@
 # The two commands: `make demo` and `make test`. `make help` lists the rest.
 # Settings: hack/lib/settings.sh.
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down test test-fast bench check parts clean-cache help
+.PHONY: demo demo-down test test-fast bench bench-autoscaler check parts clean-cache help
 
 demo: ## A cluster, Kafka, the operator and the story of two pipelines
 	hack/cluster/up
@@ -19,6 +19,9 @@ test-fast: ## Every test that needs no cluster
 bench: ## What the operator costs: writes, memory, seconds; about 11 minutes
 	hack/bench
 
+bench-autoscaler: ## The autoscaler beside models of others, in closed loop; about 2 minutes
+	cargo bench --package sluice --bench autoscaler
+
 check: ## Format, lints and generated files
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -33,4 +36,4 @@ clean-cache: ## Takes everything away that was built or downloaded for the clust
 	hack/clean-cache
 
 help: ## This text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -264,16 +264,26 @@ impl<'a> Search<'a> {
         course
     }
 
-    /// Keeps a course that reached a moment, unless one with about the same backlog is cheaper.
+    /// Keeps a course that reached a moment, unless one with about the same backlog is cheaper; while
+    /// records are too old, unless one with as many misses has the smaller backlog, because the time
+    /// until they end is the price that counts.
     fn reach(&mut self, moment: usize, level: usize, course: Course) {
         let bucket = self.bucket(course.backlog);
         let size = self.levels.len() * BUCKETS;
+        let second = moment * STEP;
+        let young = self.arrived[second] - self.arrived[second.saturating_sub(self.age)];
         let state = &mut self.states[moment];
         if state.is_empty() {
             state.resize(size, None);
         }
         let best = &mut state[level * BUCKETS + bucket];
-        let key = |c: &Course| (c.cost, c.backlog);
+        let key = |c: &Course| {
+            if c.backlog > young {
+                (c.cost / MISS, c.backlog)
+            } else {
+                (c.cost, 0.0)
+            }
+        };
         if best.is_none_or(|best| key(&course) < key(&best)) {
             *best = Some(course);
         }
