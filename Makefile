@@ -20,7 +20,7 @@ bench: ## What the operator costs: writes, memory, seconds; about 11 minutes
 	hack/bench
 
 bench-autoscaler: ## The autoscaler beside models of others, in closed loop; about 2 minutes
-	cargo bench --package sluice --bench autoscaler
+	cargo bench --package sluice --bench decision --bench autoscaler
 
 check: ## Format, lints and generated files
 	cargo fmt --all --check

@@ -3,6 +3,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
     time::Duration,
 };
 
@@ -168,5 +171,35 @@ fn every_value_of_the_chart_is_in_the_install_page_with_its_default() {
     assert_eq!(
         told, expected,
         "docs/install.md, left, is not charts/sluice/values.yaml"
+    );
+}
+
+/// The README's simulation: what it shows is what its command prints and draws.
+#[test]
+fn the_simulation_of_the_readme_is_what_its_command_makes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("run.svg");
+    let command = "simulate --pipeline manifests/elastic-consumer.yaml --connector enrich \\\n      \
+                   --trace docs/simulation/arrivals.jsonl --closed-loop docs/simulation/model.yaml \
+                   --picture ";
+    assert!(include_str!("../../README.md").contains(command));
+    let words = command.split_whitespace().filter(|word| *word != "\\");
+    let output = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .current_dir(root)
+        .args(words)
+        .arg(&picture)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let expected =
+        |name: &str| fs::read_to_string(root.join("docs/simulation").join(name)).unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        expected("elastic-consumer.txt")
+    );
+    assert_eq!(
+        fs::read_to_string(&picture).unwrap(),
+        expected("elastic-consumer.svg")
     );
 }
