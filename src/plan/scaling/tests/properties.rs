@@ -362,6 +362,22 @@ proptest! {
         }
     }
 
+    /// A policy on the number of records may need more: it tries one level fewer, and takes it back.
+    #[test]
+    fn it_settles_within_three_changes_after_a_step(
+        before in 100.0..4000.0_f64, after in 100.0..4000.0_f64,
+        startup in 1..30_u32, commit in 1..8_u32,
+    ) {
+        let spec = block(&json!({"maxReplicas": 12, "policies": time_lag_policy(30.0)}));
+        let model = Model { startup: startup.into(), commit_interval: commit.into(), ..model() };
+        let mut story = Loop::new(spec, model, 4);
+        story.run(3600, |_| before);
+        let settled = story.changes().len();
+        story.run(3600, |_| after);
+        let changes = story.changes().split_off(settled);
+        prop_assert!(changes.len() <= 3, "{before} -> {after}: {changes:?}");
+    }
+
     #[test]
     fn noise_changes_the_direction_at_most_twice_an_hour(
         load in 100.0..3600.0_f64, by_time in any::<bool>(), seed in 0..1000_u64
