@@ -117,24 +117,24 @@ async fn learn(process: &Process, tenant: &Tenant, topic: &str) -> f64 {
     }
 }
 
-/// The pods keep up with 300 records unread, 50 of each partition, until so many are asked for.
-/// Returns how many records each partition has.
+/// The pods keep up: each commit leaves the newest 50 records of each partition, until so many pods
+/// are asked for. Returns how many records each partition has.
 async fn keep_up_until_replicas(tenant: &Tenant, topic: &str, wanted: i32) -> i64 {
     let began = Instant::now();
     let mut end = i64::from(RECORDS);
     loop {
-        commit(topic, end - 50);
+        for partition in 0..PARTITIONS {
+            kafka::shared().produce(topic, partition, 50);
+        }
+        commit(topic, end);
+        end += 50;
         let deployment = tenant.deployments().get("p-work").await.unwrap();
         if deployment.spec.unwrap().replicas == Some(wanted) {
             return end;
         }
         let status = tenant.status("p").await;
         assert!(began.elapsed() < Duration::from_secs(60), "{status:#?}");
-        sleep(Duration::from_millis(500)).await;
-        for partition in 0..PARTITIONS {
-            kafka::shared().produce(topic, partition, 1);
-        }
-        end += 1;
+        sleep(Duration::from_millis(1500)).await;
     }
 }
 
