@@ -9,6 +9,7 @@
 mod autoscaler;
 mod chart;
 mod cli;
+mod closed_loop;
 mod connect_rest;
 mod container;
 mod crds;
