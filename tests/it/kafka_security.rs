@@ -74,7 +74,7 @@ async fn client(listener: &str, security: Security) -> Client {
     };
     let pool = Pool::new(PoolSettings::default());
     let client = pool.client(&config).await.unwrap();
-    client.with_deadline(Duration::from_secs(5))
+    client.with_deadline(Duration::from_secs(8))
 }
 
 async fn refused(listener: &str, security: Security) -> Error {
@@ -198,7 +198,7 @@ async fn clear_text_and_tls_that_meet_say_so() {
     };
     let pool = Pool::new(PoolSettings::default());
     let client = pool.client(&config).await.unwrap();
-    let client = client.with_deadline(Duration::from_secs(5));
+    let client = client.with_deadline(Duration::from_secs(8));
     let error = read::cluster(&client).await.unwrap_err();
     assert_eq!(error.security(), Some(Fault::Tls), "{error}");
 }
