@@ -47,7 +47,7 @@ rules:
 
 /// Ends the program when this side's end of the pipe closes, which the kernel does even after a
 /// SIGKILL, and removes its folder.
-const WATCHDOG: &str = r#"
+pub const WATCHDOG: &str = r#"
 folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &

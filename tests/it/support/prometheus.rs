@@ -22,6 +22,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
+    apiserver::WATCHDOG,
     cache,
     kafka::free_port,
     secure::{USER, authority, issue},
@@ -122,7 +123,14 @@ impl Prometheus {
         fs::write(dir.path().join("prometheus.yml"), config).unwrap();
         let port = address.rsplit(':').next().unwrap();
         let binary = cache().join("bin/prometheus");
-        let mut command = Command::new(&binary);
+        assert!(
+            binary.exists(),
+            "{}: run hack/parts, which builds it",
+            binary.display()
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCHDOG, "sh"]);
+        command.arg(dir.path()).arg(&binary);
         command.current_dir(dir.path());
         command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
         if ca.is_some() {
@@ -130,16 +138,11 @@ impl Prometheus {
         }
         let log = fs::File::create(dir.path().join("log")).unwrap();
         let process = command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!(
-                    "{}: {error}: run hack/parts, which builds it",
-                    binary.display()
-                )
-            });
+            .unwrap();
         let mut started = Self {
             address: address.to_owned(),
             ca,
@@ -165,7 +168,8 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        // Closes the pipe of the watchdog, which ends the server.
+        drop(self.process.stdin.take());
         let _ = self.process.wait();
     }
 }
