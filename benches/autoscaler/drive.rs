@@ -10,6 +10,15 @@ use sluice::sim::{
 
 use super::shapes::{Load, Noise, SETTLE};
 
+/// The base case's consumers, with 12 partitions.
+pub const BASE: Model = Model {
+    partitions: 12,
+    rate_per_replica: 500.0,
+    startup: 20.0,
+    rebalance: 5.0,
+    commit_interval: 5.0,
+};
+
 /// A group under a load.
 #[derive(Clone, Debug)]
 pub struct Case {
@@ -116,15 +125,8 @@ mod tests {
     use super::*;
 
     fn case() -> Case {
-        let model = Model {
-            partitions: 12,
-            rate_per_replica: 500.0,
-            startup: 20.0,
-            rebalance: 5.0,
-            commit_interval: 5.0,
-        };
         Case {
-            model,
+            model: BASE,
             slo: 30.0,
             load: Load {
                 arrivals: vec![900.0; SETTLE + 600],

@@ -319,22 +319,16 @@ fn whole(seconds: f64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use sluice::sim::group::Model;
-
-    use super::{super::shapes::Load, *};
+    use super::{
+        super::{drive::BASE, shapes::Load},
+        *,
+    };
 
     fn case(counted: Vec<f64>, outage: std::ops::Range<usize>) -> Case {
         let first = counted[0];
-        let model = Model {
-            partitions: 12,
-            rate_per_replica: 500.0,
-            startup: 20.0,
-            rebalance: 5.0,
-            commit_interval: 5.0,
-        };
         let arrivals = [vec![first; SETTLE], counted].concat();
         Case {
-            model,
+            model: BASE,
             slo: 30.0,
             load: Load { arrivals, outage },
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sluice::sim::{group::Model, summary::Summary};
 
 use super::{
-    drive::Case,
+    drive::{BASE, Case},
     optimum::least,
     peers::{self, Autoscaler},
     shapes::{self, Shape},
@@ -109,10 +109,10 @@ impl World {
         Case {
             model: Model {
                 partitions: partitions as i32,
-                rate_per_replica: 500.0 * self.factor(Constant::RatePerReplica),
-                startup: 20.0 * self.factor(Constant::Startup),
-                rebalance: 5.0 * self.factor(Constant::Rebalance),
-                commit_interval: 5.0 * self.factor(Constant::CommitInterval),
+                rate_per_replica: BASE.rate_per_replica * self.factor(Constant::RatePerReplica),
+                startup: BASE.startup * self.factor(Constant::Startup),
+                rebalance: BASE.rebalance * self.factor(Constant::Rebalance),
+                commit_interval: BASE.commit_interval * self.factor(Constant::CommitInterval),
             },
             slo: 30.0 * self.factor(Constant::Slo),
             load: shape.load(self.partitions, seed),
@@ -156,14 +156,13 @@ pub fn run(worlds: &[World], shapes: &[Shape], seeds: &[u64]) -> Vec<Row> {
     let next = AtomicUsize::new(0);
     let rows = Mutex::new(vec![None; jobs.len()]);
     let work = || {
-        while let Some(&(world, shape, autoscaler)) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
-        {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&(world, shape, autoscaler)) = jobs.get(index) else {
+                return;
+            };
             let row = row(world, shape, autoscaler, seeds);
-            let index = jobs
-                .iter()
-                .position(|job| *job == (world, shape, autoscaler));
-            let mut rows = rows.lock().expect("no run ends by a panic");
-            rows[index.expect("it is one of the jobs")] = Some(row);
+            rows.lock().expect("no run ends by a panic")[index] = Some(row);
         }
     };
     thread::scope(|scope| {

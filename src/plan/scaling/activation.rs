@@ -1,8 +1,8 @@
 //! From zero pods to the first, and back. At zero the group is awake as soon as more records wait
 //! than the activation threshold; it goes to sleep only after no record was unread for a time, and
 //! that must be proven: every partition read, committed to its end, and not one record arrived.
-//! While a policy wants more than one pod the policies decide. Commits of an empty group expire, so a group that sleeps for
-//! long is woken before.
+//! While a policy wants more than one pod the policies decide. Commits of an empty group expire, so a
+//! group that sleeps for long is woken before.
 
 use jiff::Timestamp;
 
