@@ -47,7 +47,7 @@ rules:
 
 /// Ends the program when this side's end of the pipe closes, which the kernel does even after a
 /// SIGKILL, and removes its folder.
-pub const WATCHDOG: &str = r#"
+const WATCHDOG: &str = r#"
 folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -252,7 +252,9 @@ pub async fn admit(
     }
 }
 
-fn run(folder: &Path, program: &str, flags: &[String]) -> Child {
+/// Starts a program of the cache with its log beside its files; it ends with the test program, or
+/// when its pipe is dropped.
+pub fn run(folder: &Path, program: &str, flags: &[String]) -> Child {
     let path = super::cache().join("bin").join(program);
     assert!(
         path.exists(),

@@ -10,7 +10,7 @@ use std::{
     fs,
     io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::Child,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -22,8 +22,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    apiserver::WATCHDOG,
-    cache,
+    apiserver,
     kafka::free_port,
     secure::{USER, authority, issue},
 };
@@ -122,27 +121,16 @@ impl Prometheus {
         }
         fs::write(dir.path().join("prometheus.yml"), config).unwrap();
         let port = address.rsplit(':').next().unwrap();
-        let binary = cache().join("bin/prometheus");
-        assert!(
-            binary.exists(),
-            "{}: run hack/parts, which builds it",
-            binary.display()
-        );
-        let mut command = Command::new("sh");
-        command.args(["-c", WATCHDOG, "sh"]);
-        command.arg(dir.path()).arg(&binary);
-        command.current_dir(dir.path());
-        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let mut flags = vec![
+            format!("--web.listen-address=127.0.0.1:{port}"),
+            format!("--config.file={}", at("prometheus.yml")),
+            format!("--storage.tsdb.path={}", at("data")),
+        ];
         if ca.is_some() {
-            command.arg("--web.config.file=web.yml");
+            flags.push(format!("--web.config.file={}", at("web.yml")));
         }
-        let log = fs::File::create(dir.path().join("log")).unwrap();
-        let process = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let process = apiserver::run(dir.path(), "prometheus", &flags);
         let mut started = Self {
             address: address.to_owned(),
             ca,
@@ -156,7 +144,7 @@ impl Prometheus {
     /// It listens some time before it answers queries, and says when it does.
     fn until_ready(&mut self) {
         let start = Instant::now();
-        let log = || fs::read_to_string(self.dir.path().join("log")).unwrap();
+        let log = || fs::read_to_string(self.dir.path().join("prometheus.log")).unwrap();
         while !log().contains("Server is ready to receive web requests") {
             let ended = self.process.try_wait().unwrap();
             assert!(ended.is_none(), "Prometheus ended: {}", log());
